@@ -1,0 +1,70 @@
+// Entry: what the assembly offers to Swift, and what the runtime asks of its host.
+#ifndef APUS_ENTRY_H
+#define APUS_ENTRY_H
+#include "PerCPU.h"
+
+/// Resumes the current task; returns when a suspension or an end chose nothing to run next.
+void apus_run(void);
+
+/// Code addresses, used as data only.
+void apus_task_start(void);
+void apus_task_end(void);
+extern const uint64_t apus_task_metadata[3];
+
+static inline void *apus_task_start_address(void) { return (void *)apus_task_start; }
+static inline void *apus_task_end_address(void) { return (void *)apus_task_end; }
+void apus_async_let_finish_entry(void);
+static inline void *apus_async_let_finish_address(void) {
+  return (void *)apus_async_let_finish_entry;
+}
+static inline const void *apus_metadata_address(void) { return apus_task_metadata; }
+
+/// Host: memory of `bytes` bytes aligned to 64, or null. Called only when the CPU's pools are empty.
+void *apus_host_allocate(uint64_t bytes);
+/// Host: gives back what `apus_host_allocate` gave.
+void apus_host_free(void *memory, uint64_t bytes);
+/// Host: makes the CPU look at its inbox soon (a hint; never needed for safety).
+void apus_host_kick(uint32_t cpu);
+/// Host: ticks of the clock that traces and timers use.
+uint64_t apus_host_now(void);
+/// Host: ends the machine with a report; `reason` is a C string.
+void apus_host_fatal(const char *reason) __attribute__((noreturn));
+
+/// The result-type record that the compiler passes to swift_task_create (option kind 4).
+struct apus_task_option {
+  uint64_t flags;                  // kind in the low byte
+  struct apus_task_option *parent; // next option
+  uint64_t words[5];               // kind 4: size, alignment mask, copy, store tag, destroy
+};
+typedef void (*apus_value_destroy)(void *value, const void *type);
+typedef void *(*apus_value_copy)(void *to, void *from, const void *type);
+
+/// Calls a value witness of the result type.
+static inline void apus_destroy_value(const void *witness, void *value) {
+  ((apus_value_destroy)(uintptr_t)witness)(value, 0);
+}
+
+#define APUS_ATOMIC(T) volatile T
+static inline uint64_t apus_load_acquire64(uint64_t *word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline uint32_t apus_load_acquire32(uint32_t *word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline uint32_t apus_exchange32(uint32_t *word, uint32_t value) {
+  return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+}
+static inline uint8_t apus_load_acquire8(uint8_t *word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void apus_store_release8(uint8_t *word, uint8_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+/// Reference counting of task objects, as compiled code does it.
+static inline void apus_retain_object(struct apus_task *task) {
+  __atomic_add_fetch(&task->references, 1, __ATOMIC_RELAXED);
+}
+void free(void *object);
+static inline void apus_deallocate_object(void *object) { free(object); }
+static inline void apus_pause(void) { __builtin_ia32_pause(); }
+#endif

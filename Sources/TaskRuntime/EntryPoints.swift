@@ -1,0 +1,65 @@
+// EntryPoints: what the async entry code asks of this CPU's executor, bound by symbol name.
+import Tasks
+
+// Declared in Tasks/RuntimeHooks.swift and called by Entry.S. Each acts on the calling CPU only.
+
+@_silgen_name("apus_rt_ready")
+public func entryReady(_ task: TaskRef) {
+  ThisCPU.withExecutor(Executor.self) { $0.makeReady(task) }
+}
+
+@_silgen_name("apus_rt_spawned")
+public func entrySpawned(_ task: TaskRef) {
+  ThisCPU.withExecutor(Executor.self) { $0.spawned(task) }
+}
+
+@_silgen_name("apus_rt_next")
+public func entryNext() {
+  ThisCPU.withExecutor(Executor.self) { $0.chooseNext() }
+}
+
+@_silgen_name("apus_rt_park")
+public func entryPark() {
+  guard let task = TaskRef.current else { return }
+  if task.hasPermit {
+    task.hasPermit = false
+    return
+  }
+  task.state = .parked
+  ThisCPU.withExecutor(Executor.self) { $0.chooseNext() }
+}
+
+@_silgen_name("apus_rt_yield")
+public func entryYield() {
+  guard let task = TaskRef.current else { return }
+  ThisCPU.withExecutor(Executor.self) {
+    $0.makeReady(task)
+    $0.chooseNext()
+  }
+}
+
+@_silgen_name("apus_rt_send")
+public func entrySend(_ task: TaskRef, _ cpu: UInt16) {
+  ThisCPU.withExecutor(Executor.self) { $0.send(task, to: cpu) }
+}
+
+@_silgen_name("apus_rt_send_cancel")
+public func entrySendCancel(_ task: TaskRef, _ cpu: UInt16) {
+  ThisCPU.withExecutor(Executor.self) { $0.sendCancellation(of: task, to: cpu) }
+}
+
+@_silgen_name("apus_rt_ended")
+public func entryEnded(_ task: TaskRef) {
+  ThisCPU.withExecutor(Executor.self) { $0.ended(task) }
+}
+
+extension TaskRef {
+  /// Makes a parked task ready, or lets its next park return at once. Local: the task is this CPU's.
+  @inline(__always) public func unpark() {
+    if isIn(.parked) {
+      ThisCPU.withExecutor(Executor.self) { $0.makeReady(self) }
+    } else {
+      hasPermit = true
+    }
+  }
+}
