@@ -28,7 +28,8 @@ let rooms: [Target] = [
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
-  tests(of: "TaskRuntime"),
+  tests(of: "TaskRuntime", ["Interleaver"]),
+  .target(name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
