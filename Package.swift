@@ -22,11 +22,14 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
-  room("Bits")
+  room("Bits"),
+  room("TaskRuntime", ["Bits"]),
 ]
 
 let hostedOnly: [Target] = [
-  tests(of: "Bits")
+  tests(of: "Bits"),
+  tests(of: "TaskRuntime", ["Interleaver"]),
+  .target(name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
