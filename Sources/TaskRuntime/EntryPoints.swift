@@ -1,7 +1,7 @@
 // EntryPoints: what the async entry code asks of this CPU's executor, bound by symbol name.
 import Tasks
 
-// Declared in Tasks/RuntimeHooks.swift and called by Entry.S. Each acts on the calling CPU only.
+// Declared in Tasks (RuntimeHooks) and called by Entry.S. Each acts on the calling CPU only.
 
 @_silgen_name("apus_rt_ready")
 public func entryReady(_ task: TaskRef) {
@@ -26,7 +26,10 @@ public func entryPark() {
     return
   }
   task.state = .parked
-  ThisCPU.withExecutor(Executor.self) { $0.chooseNext() }
+  ThisCPU.withExecutor(Executor.self) {
+    $0.trace.suspends(task)
+    $0.chooseNext()
+  }
 }
 
 @_silgen_name("apus_rt_yield")
@@ -54,12 +57,19 @@ public func entryEnded(_ task: TaskRef) {
 }
 
 extension TaskRef {
-  /// Makes a parked task ready, or lets its next park return at once. Local: the task is this CPU's.
+  /// Makes a parked task of this CPU ready; if it is not parked, its next park returns at once.
+  ///
+  /// *Requires*: the task is in this CPU's hands (`place`). Constant time, no locked instruction.
   @inline(__always) public func unpark() {
     if isIn(.parked) {
       ThisCPU.withExecutor(Executor.self) { $0.makeReady(self) }
     } else {
       hasPermit = true
     }
+  }
+
+  /// Ends the park of a task of another CPU: one locked push. The caller has the park's wake right.
+  @inline(__always) public func unparkRemotely() {
+    ThisCPU.withExecutor(Executor.self) { $0.send(self, to: place) }
   }
 }

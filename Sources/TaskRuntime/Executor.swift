@@ -1,73 +1,103 @@
-// Executor: one CPU's scheduler: ready tasks, what to run next, when a round is over.
+// Executor: one CPU's scheduler: ready tasks, messages, timers, and what to run next.
 import Tasks
 
 extension TaskRef: ReadyNode {}
+extension TaskRef: TimerNode {}
 
 /// The scheduler of one CPU. Everything in it is that CPU's alone (owner rule, I1).
+///
+/// Life of a CPU: `step` makes a pass (messages, interrupts, timers), then runs rounds of ready tasks;
+/// when nothing is ready it resumes the idle task, if the board selected one.
 public struct Executor: ~Copyable {
-  /// Ready tasks.
-  @usableFromInline var ready = ReadyQueue<TaskRef>()
-  /// Counters that are kept at every trace level.
-  public internal(set) var counts = Counts()
-  /// Leaf operations that a task may complete without suspending, per run (then it yields).
-  public var budgetPerRun: Int
+  /// Leaf operations that a task may complete in one run without suspending; then it yields.
+  public static var budgetPerRun: Int { 128 }
+  /// Rounds between two passes.
+  static var roundsPerPass: Int { 16 }
+  /// Timers handed out in one pass.
+  static var timersPerPass: Int { 64 }
+  /// Bits of the CPU's pending word that tasks can wait for.
+  public static var interruptSources: Int { 16 }
 
-  /// Totals of one CPU.
-  public struct Counts {
-    /// Tasks started here.
-    public var spawned: UInt64 = 0
-    /// Tasks ended here.
-    public var ended: UInt64 = 0
-    /// Rounds begun.
-    public var rounds: UInt64 = 0
-    /// An empty set of counters.
-    public init() {}
+  var ready = ReadyQueue<TaskRef>()
+  var roundsLeft = 0
+  var timers: TimerQueue<TaskRef>
+  var idleTask: TaskRef?
+  /// Whether the idle task is parked where `step` may resume it.
+  var idleIsParked = false
+  var isResting = false
+  var interruptWaiters: InlineArray<16, TaskRef?>
+  /// The first of this CPU's tasks, linked through `listed`.
+  var tasks: TaskRef?
+  var nextIdentifier: UInt32 = 1
+  /// Counters kept at every trace level.
+  public internal(set) var counts = ExecutorCounts()
+  var trace: TraceState
+
+  let memory = HardwareMemory()
+  let table: OwnerTable
+  let line: OwnerLine<HardwareMemory>
+  let flushes: FlushGeneration<HardwareMemory>
+  let index: UInt16
+
+  /// The executor of CPU `index` with nothing to run; `table` is shared by all CPUs of the machine.
+  public init(index: UInt16, table: OwnerTable, now: UInt64) {
+    self.index = index
+    self.table = table
+    line = OwnerLine(
+      word: table.ownerWord(Int(index)), inbox: Inbox(head: table.inboxHead(Int(index))))
+    flushes = FlushGeneration(cell: table.flushGeneration)
+    timers = TimerQueue(now: now)
+    interruptWaiters = InlineArray(repeating: nil)
+    trace = TraceState(now: now)
   }
 
-  /// An executor with nothing to run.
-  public init(budgetPerRun: Int = 128) {
-    self.budgetPerRun = budgetPerRun
-  }
-
-  /// Puts a task into the ready queue.
-  @inline(__always) @usableFromInline mutating func makeReady(_ task: TaskRef) {
+  /// Puts a task of this CPU into the ready queue.
+  @inline(__always) mutating func makeReady(_ task: TaskRef) {
     task.state = .ready
+    trace.ready(task)
     ready.push(task)
   }
 
-  /// Makes the next task of the round the current one, or none when the round is over.
-  @inline(__always) @usableFromInline mutating func chooseNext() {
-    guard let task = ready.pop() else { return TaskRef.choose(nil) }
+  /// Makes the next task of the round the current one, or none when the pass is over.
+  @inline(__always) mutating func chooseNext() {
+    if let task = ready.pop() { return run(task) }
+    chooseFromNextRound()
+  }
+
+  @inline(__always) private mutating func run(_ task: TaskRef) {
     task.state = .running
-    ThisCPU.setBudget(budgetPerRun)
+    ThisCPU.setBudget(Self.budgetPerRun)
+    trace.runBegins(task)
     TaskRef.choose(task)
+  }
+
+  /// The round is over: begins another if the pass has rounds left.
+  @inline(__always) private mutating func chooseFromNextRound() {
+    roundsLeft &-= 1
+    if roundsLeft > 0 {
+      ready.beginRound()
+      counts.rounds &+= 1
+      if let task = ready.pop() { return run(task) }
+    }
+    trace.passEnds()
+    TaskRef.choose(nil)
   }
 }
 
-extension Executor {
-  /// A new task of this CPU.
-  @usableFromInline mutating func spawned(_ task: TaskRef) {
-    counts.spawned &+= 1
-    makeReady(task)
-  }
-
-  /// The current task's function has returned.
-  @usableFromInline mutating func ended(_ task: TaskRef) {
-    counts.ended &+= 1
-  }
-
-  @usableFromInline mutating func send(_ task: TaskRef, to cpu: UInt16) {}
-  @usableFromInline mutating func sendCancellation(of task: TaskRef, to cpu: UInt16) {}
-
-  /// Runs rounds until nothing is ready.
-  public static func runUntilIdle() {
-    while true {
-      ThisCPU.withExecutor(Executor.self) {
-        $0.ready.beginRound()
-        $0.chooseNext()
-      }
-      if TaskRef.current == nil { return }
-      ThisCPU.runChosen()
-    }
-  }
+/// Totals of one CPU.
+public struct ExecutorCounts: Sendable {
+  /// Tasks started here.
+  public internal(set) var spawned: UInt64 = 0
+  /// Tasks ended here.
+  public internal(set) var ended: UInt64 = 0
+  /// Rounds begun.
+  public internal(set) var rounds: UInt64 = 0
+  /// Passes made.
+  public internal(set) var passes: UInt64 = 0
+  /// Messages taken from the inbox.
+  public internal(set) var messages: UInt64 = 0
+  /// Kicks sent to CPUs that rested.
+  public internal(set) var kicks: UInt64 = 0
+  /// Rests begun (halts or guest entries).
+  public internal(set) var rests: UInt64 = 0
 }

@@ -34,7 +34,8 @@ func swiftAsyncLetBegin(
   let child = unsafe Creation.make(
     in: block, size: size, layout: layout, result: result ?? block, function: record,
     closure: closure, level: parent.pointee.level, flags: flags)
-  unsafe child.pointee.parent = unsafe parent
+  // The closure is the parent's: not released at the end; the word names the parent instead.
+  unsafe child.pointee.closure = UnsafeMutableRawPointer(parent)
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   unsafe head.pointee.record = apus_record()
   unsafe head.pointee.record.kind = RecordKind.child

@@ -62,8 +62,7 @@ func deliverCancellation(_ task: UnsafeMutablePointer<apus_task>) {
 }
 
 /// A cancellation came out of this CPU's inbox.
-@c(apus_task_cancel_arrived)
-public func taskCancelArrived(_ task: UnsafeMutablePointer<apus_task>) {
+func taskCancelArrived(_ task: UnsafeMutablePointer<apus_task>) {
   let place = unsafe task.pointee.place
   if place == ThisCPU.index {
     if unsafe task.pointee.state != TaskState.done.rawValue { unsafe deliverCancellation(task) }

@@ -31,6 +31,7 @@ func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) {
   var waiter = unsafe task.pointee.waiters
   unsafe task.pointee.waiters = nil
   unsafe apus_store_release8(&task.pointee.state, TaskState.done.rawValue)
+  let closure = unsafe task.pointee.closure
   // An async let's block is its parent's frame: not touched once the parent may run.
   let isChild = unsafe task.pointee.flags & TaskFlags.isChild != 0
   if isChild { unsafe releaseChainedBlocks(task) }
@@ -38,7 +39,10 @@ func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) {
     unsafe waiter = unsafe next.pointee.next
     unsafe wakeWaiter(next, here)
   }
-  if !isChild { unsafe releaseTask(task) }
+  if !isChild {
+    unsafe releaseClosure(closure)
+    unsafe releaseTask(task)
+  }
   RuntimeHooks.next()
 }
 
@@ -75,8 +79,7 @@ func taskWait(_ task: UnsafeMutablePointer<apus_task>) {
 
 /// A task came out of this CPU's inbox. True: it belongs here and is to be made ready.
 /// False: it was a waiter in custody and has been dealt with.
-@c(apus_task_arrived)
-public func taskArrived(_ task: UnsafeMutablePointer<apus_task>) -> Bool {
+func taskArrived(_ task: UnsafeMutablePointer<apus_task>) -> Bool {
   let here = ThisCPU.index
   if unsafe task.pointee.place == here { return true }
   guard unsafe task.pointee.wait_kind == WaitKind.task, let object = unsafe task.pointee.wait_object else {
@@ -104,6 +107,13 @@ func taskResult(_ task: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
 @inline(__always)
 func releaseTask(_ task: UnsafeMutablePointer<apus_task>) {
   unsafe Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer(task)).release()
+}
+
+/// Drops the reference that a task holds to its closure's context, if it has one.
+@inline(__always)
+private func releaseClosure(_ closure: UnsafeMutableRawPointer?) {
+  guard let closure = unsafe closure else { return }
+  unsafe Unmanaged<AnyObject>.fromOpaque(closure).release()
 }
 
 /// Called through the task object's metadata when the last reference is gone.

@@ -71,6 +71,9 @@ enum Creation {
     } else {
       unsafe task.pointee.result = unsafe cursor
     }
+    unsafe task.pointee.closure = closure
+    unsafe task.pointee.timer_slot = .max
+    unsafe task.pointee.scope_deadline = .max
     unsafe task.pointee.result_destroy = unsafe layout.destroy
     // Prefix of the first context, as apus_task_start reads it.
     let prefix = unsafe cursor.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)

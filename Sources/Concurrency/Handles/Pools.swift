@@ -22,7 +22,7 @@ enum Pools {
   /// A block of at least `bytes` bytes and its size, or nil when the host has none.
   @inline(__always) static func take(_ bytes: UInt64) -> (UnsafeMutablePointer<apus_block>, UInt64)? {
     guard let index = sizeClass(bytes) else { return unsafe takeFromHost((bytes + 4095) & ~4095) }
-    let cpu = unsafe apus_this_cpu()!
+    let cpu = unsafe apus_this_cpu()
     // The class is below four by construction; tuple elements are reached by address.
     let lists = unsafe UnsafeMutableRawPointer(cpu).advanced(by: poolOffset)
       .assumingMemoryBound(to: UnsafeMutablePointer<apus_block>?.self)
@@ -35,7 +35,7 @@ enum Pools {
   /// Gives back a block of `size` bytes that `take` gave.
   @inline(__always) static func give(_ block: UnsafeMutablePointer<apus_block>, _ size: UInt64) {
     guard let index = sizeClass(size) else { return unsafe apus_host_free(block, size) }
-    let cpu = unsafe apus_this_cpu()!
+    let cpu = unsafe apus_this_cpu()
     let counts = unsafe counts(cpu)
     guard unsafe counts[index] < keep else { return unsafe apus_host_free(block, size) }
     unsafe counts[index] &+= 1
@@ -55,7 +55,7 @@ enum Pools {
 
   @inline(never)
   private static func takeFromHost(_ bytes: UInt64) -> (UnsafeMutablePointer<apus_block>, UInt64)? {
-    unsafe apus_this_cpu()!.pointee.pool_misses &+= 1
+    unsafe apus_this_cpu().pointee.pool_misses &+= 1
     guard let memory = unsafe apus_host_allocate(bytes) else { return nil }
     return unsafe (memory.assumingMemoryBound(to: apus_block.self), bytes)
   }

@@ -112,8 +112,54 @@ public enum TaskState: UInt8, Sendable {
     }
   }
 
+  /// Whether the wait was satisfied by whoever took the task out of its waiter list.
+  @inline(__always) public var isGranted: Bool {
+    get { unsafe pointer.pointee.flags & TaskFlags.granted != 0 }
+    nonmutating set {
+      if newValue {
+        unsafe pointer.pointee.flags |= TaskFlags.granted
+      } else {
+        unsafe pointer.pointee.flags &= ~TaskFlags.granted
+      }
+    }
+  }
+
+  /// Ticks at which leaf waits of the task give up; all ones: never.
+  @inline(__always) public var scopeDeadline: UInt64 {
+    get { unsafe pointer.pointee.scope_deadline }
+    nonmutating set { unsafe pointer.pointee.scope_deadline = newValue }
+  }
+
   /// The per-CPU number of the task, for traces.
-  @inline(__always) public var identifier: UInt32 { unsafe pointer.pointee.identifier }
+  @inline(__always) public var identifier: UInt32 {
+    get { unsafe pointer.pointee.identifier }
+    nonmutating set { unsafe pointer.pointee.identifier = newValue }
+  }
+
+  /// The handle as a word for inbox messages: a multiple of four.
+  @inline(__always) public var word: UInt64 { unsafe UInt64(UInt(bitPattern: pointer)) }
+
+  /// The handle that `word` gave. Only words that came from `word` may be passed: inbox messages.
+  @inline(__always) package init(word: UInt64) {
+    unsafe self.pointer = UnsafeMutablePointer<apus_task>(bitPattern: UInt(word)).unsafelyUnwrapped
+  }
+
+  /// A task came out of this CPU's inbox. True: it belongs here and is to be made ready. False: it was
+  /// a waiter in custody and has been dealt with.
+  @inline(__always) package func arrived() -> Bool { unsafe taskArrived(pointer) }
+
+  /// The task's cancellation came out of this CPU's inbox.
+  @inline(__always) package func cancellationArrived() { unsafe taskCancelArrived(pointer) }
+
+  /// The link word for a wake or an adoption in an inbox.
+  @inline(__always) public var inboxLink: AtomicCell {
+    unsafe AtomicCell(address: UnsafeMutableRawPointer(pointer) + 0x80)
+  }
+
+  /// The link word for a cancellation in an inbox.
+  @inline(__always) public var cancelLink: AtomicCell {
+    unsafe AtomicCell(address: UnsafeMutableRawPointer(pointer) + 0x88)
+  }
 
   /// Whether the task was cancelled (any CPU may ask).
   @inline(__always) public var isCancelled: Bool {
@@ -129,8 +175,8 @@ package enum TaskFlags {
   package static let borrowedBlock: UInt8 = 2
   /// The result was stored and wants destroying with the task.
   package static let hasResult: UInt8 = 4
+  /// Taken out of a waiter list by a waker.
+  package static let granted: UInt8 = 16
   /// An async let's child: its parent's record owns it.
   package static let isChild: UInt8 = 8
-  /// A cancellation waits in the inbox.
-  package static let cancelPosted: UInt8 = 16
 }

@@ -33,6 +33,18 @@ public enum ThisCPU {
     apus_run()
   }
 
+  /// Whether an interrupt handler has posted something since `takePending`.
+  @inline(__always) public static var hasPending: Bool { apus_has_pending() != 0 }
+
+  /// Takes all bits that interrupt handlers have posted; a plain load when there are none.
+  @inline(__always) public static func takePending() -> UInt64 { apus_take_pending() }
+
+  /// Posts `bits` for the executor's next pass; for interrupt handlers of this CPU.
+  @inline(__always) public static func postPending(_ bits: UInt64) { apus_post_pending(bits) }
+
+  /// Ticks of the host's clock per microsecond.
+  @inline(__always) public static var ticksPerMicrosecond: UInt64 { apus_tick_rate() }
+
   /// Ticks of the host's clock.
   @inline(__always) public static var now: UInt64 { apus_host_now() }
 

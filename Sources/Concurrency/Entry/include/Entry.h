@@ -27,6 +27,9 @@ void apus_host_free(void *memory, uint64_t bytes);
 void apus_host_kick(uint32_t cpu);
 /// Host: ticks of the clock that traces and timers use.
 uint64_t apus_host_now(void);
+/// Host: how many of those ticks make a microsecond; set before the first task.
+extern uint64_t apus_ticks_per_microsecond;
+static inline uint64_t apus_tick_rate(void) { return apus_ticks_per_microsecond; }
 /// Host: ends the machine with a report; `reason` is a C string.
 void apus_host_fatal(const char *reason) __attribute__((noreturn));
 
@@ -44,7 +47,6 @@ static inline void apus_destroy_value(const void *witness, void *value) {
   ((apus_value_destroy)(uintptr_t)witness)(value, 0);
 }
 
-#define APUS_ATOMIC(T) volatile T
 static inline uint64_t apus_load_acquire64(uint64_t *word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
@@ -66,5 +68,26 @@ static inline void apus_retain_object(struct apus_task *task) {
 }
 void free(void *object);
 static inline void apus_deallocate_object(void *object) { free(object); }
+static inline uint64_t apus_load_relaxed64(uint64_t *word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+static inline void apus_store_relaxed64(uint64_t *word, uint64_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+static inline void apus_store_release64(uint64_t *word, uint64_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+static inline uint64_t apus_exchange64(uint64_t *word, uint64_t value) {
+  return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+}
+/// What the word was; `desired` is stored if that is `expected`.
+static inline uint64_t apus_compare_exchange64(uint64_t *word, uint64_t expected, uint64_t desired) {
+  __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return expected;
+}
+/// A full fence: a locked instruction on the stack's top line, cheaper than MFENCE.
+static inline void apus_fence(void) {
+  __asm__ volatile("lock orq $0, (%%rsp)" : : : "memory", "cc");
+}
 static inline void apus_pause(void) { __builtin_ia32_pause(); }
 #endif

@@ -12,6 +12,7 @@
 #define APUS_PREFIX_SIZE 32
 
 #ifndef __ASSEMBLER__
+#pragma clang diagnostic ignored "-Wnullability-completeness"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,8 +42,8 @@ struct apus_task {
   void *result;              // 0x58 where the result is stored
   const void *result_destroy;// 0x60 destroys the result (Embedded value witness) or null
   struct apus_record *records; // 0x68 status records: cancellation handlers, children
-  struct apus_task *parent;  // 0x70 the task that started this one as a child, or null
-  struct apus_task *sibling; // 0x78 next child of the same parent's record
+  uint64_t scope_deadline;   // 0x70 ticks at which leaf waits give up, or all ones
+  void *closure;             // 0x78 closure context released at the end; a child's parent task
   // Line 2
   uint64_t inbox_link;       // 0x80 (atomic) link in an inbox: a wake or an adoption
   uint64_t cancel_link;      // 0x88 (atomic) link in an inbox: a cancellation
@@ -60,11 +61,12 @@ struct apus_task {
   uint32_t line;             // 0xd0
   uint32_t wakes;            // 0xd4
   uint32_t runs;             // 0xd8
-  uint32_t reserved;         // 0xdc
-  uint64_t longest_run;      // 0xe0 ticks
-  uint64_t longest_wait;     // 0xe8 ticks from ready to running
-  uint64_t ready_at;         // 0xf0 ticks
-  struct apus_task *listed;  // 0xf8 next in the CPU's list of all tasks
+  uint32_t longest_run;      // 0xdc ticks, saturating
+  uint32_t longest_wait;     // 0xe0 ticks from ready to running, saturating
+  uint32_t reserved;         // 0xe4
+  uint64_t ready_at;         // 0xe8 ticks
+  struct apus_task *listed;  // 0xf0 next in the CPU's list of all tasks
+  struct apus_task *listed_previous; // 0xf8
 };
 
 /// A created task and its first context, as swift_task_create returns them.
@@ -81,7 +83,7 @@ struct apus_cpu {
   uint32_t index;            // 0x18
   uint32_t flags;            // 0x1c
   int64_t budget;            // 0x20 leaf operations the running task has left
-  uint64_t now;              // 0x28 ticks at the last pass, for traces
+  uint64_t pending;          // 0x28 bits set by interrupt handlers, taken by the executor
   struct apus_block *pool[4];// 0x30 free task blocks by size class
   uint32_t pooled[4];        // 0x50
   uint64_t pool_misses;      // 0x60 blocks that had to come from the host
@@ -112,12 +114,16 @@ _Static_assert(sizeof(struct apus_cpu) == 256, "the runtime owns 256 bytes of th
 _Static_assert(sizeof(struct apus_block) == 64, "a block header is one cache line");
 _Static_assert(offsetof(struct apus_task, resume) == APUS_TASK_RESUME, "Entry.S");
 _Static_assert(offsetof(struct apus_task, context) == APUS_TASK_CONTEXT, "Entry.S");
+_Static_assert(offsetof(struct apus_cpu, pending) == 0x28, "apus_post_pending");
+_Static_assert(offsetof(struct apus_cpu, pool) == 0x30, "Pools.swift");
+_Static_assert(offsetof(struct apus_cpu, pooled) == 0x50, "Pools.swift");
+_Static_assert(offsetof(struct apus_task, home) == 0x1c, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, current) == APUS_CPU_CURRENT, "Entry.S");
 
 #define APUS_GS __attribute__((address_space(256)))
 
 /// The running CPU's block. Volatile: a task may be on another CPU after an await.
-static inline struct apus_cpu *apus_this_cpu(void) {
+static inline struct apus_cpu *_Nonnull apus_this_cpu(void) {
   return *(struct apus_cpu *volatile APUS_GS *)0;
 }
 static inline struct apus_task *apus_current(void) {
@@ -126,7 +132,7 @@ static inline struct apus_task *apus_current(void) {
 static inline void apus_set_current(struct apus_task *task) {
   *(struct apus_task *volatile APUS_GS *)APUS_CPU_CURRENT = task;
 }
-static inline void *apus_this_executor(void) {
+static inline void *_Nonnull apus_this_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor);
 }
 static inline uint32_t apus_cpu_index(void) {
@@ -139,6 +145,23 @@ static inline int64_t apus_spend_budget(void) {
 }
 static inline void apus_set_budget(int64_t value) {
   *(volatile int64_t APUS_GS *)offsetof(struct apus_cpu, budget) = value;
+}
+
+/// Sets pending bits; for interrupt handlers on the same CPU (one instruction, not locked).
+static inline void apus_post_pending(uint64_t bits) {
+  __asm__ volatile("orq %0, %%gs:0x28" : : "r"(bits) : "memory", "cc");
+}
+/// Takes all pending bits; a plain load when there are none.
+static inline uint64_t apus_take_pending(void) {
+  volatile uint64_t APUS_GS *pending = (volatile uint64_t APUS_GS *)offsetof(struct apus_cpu, pending);
+  uint64_t bits = *pending;
+  if (bits == 0) return 0;
+  bits = 0;
+  __asm__ volatile("xchgq %0, %%gs:0x28" : "+r"(bits) : : "memory");
+  return bits;
+}
+static inline uint64_t apus_has_pending(void) {
+  return *(volatile uint64_t APUS_GS *)offsetof(struct apus_cpu, pending);
 }
 
 #endif  // !__ASSEMBLER__
