@@ -20,7 +20,7 @@ public func entryNext() {
 
 @_silgen_name("apus_rt_park")
 public func entryPark() {
-  guard let task = TaskRef.current else { return }
+  let task = TaskRef.running
   if task.hasPermit {
     task.hasPermit = false
     return
@@ -34,7 +34,7 @@ public func entryPark() {
 
 @_silgen_name("apus_rt_yield")
 public func entryYield() {
-  guard let task = TaskRef.current else { return }
+  let task = TaskRef.running
   ThisCPU.withExecutor(Executor.self) {
     $0.makeReady(task)
     $0.chooseNext()

@@ -38,8 +38,6 @@ extension Executor {
     takeInterrupts()
     expireTimers()
     roundsLeft = Self.roundsPerPass
-    ready.beginRound()
-    counts.rounds &+= 1
     chooseNext()
     return TaskRef.current != nil
   }

@@ -58,10 +58,18 @@ public struct Executor: ~Copyable {
     ready.push(task)
   }
 
-  /// Makes the next task of the round the current one, or none when the pass is over.
+  /// Makes the next task the current one, or none when the pass is over.
+  ///
+  /// The straight path is the hand-over of one task to the next; what is rare is a tail call.
   @inline(__always) mutating func chooseNext() {
-    if let task = ready.pop() { return run(task) }
-    chooseFromNextRound()
+    if ready.batchMask == 0 {
+      roundsLeft &-= 1
+      if roundsLeft <= 0 || ready.incomingMask == 0 { return endPass() }
+      ready.beginRound()
+    } else if ready.moreUrgent != 0 {
+      return chooseOvertaking()
+    }
+    if let task = ready.popKnownBatch() { run(task) }
   }
 
   @inline(__always) private mutating func run(_ task: TaskRef) {
@@ -71,14 +79,11 @@ public struct Executor: ~Copyable {
     TaskRef.choose(task)
   }
 
-  /// The round is over: begins another if the pass has rounds left.
-  @inline(__always) private mutating func chooseFromNextRound() {
-    roundsLeft &-= 1
-    if roundsLeft > 0 {
-      ready.beginRound()
-      counts.rounds &+= 1
-      if let task = ready.pop() { return run(task) }
-    }
+  @inline(never) private mutating func chooseOvertaking() {
+    if let task = ready.pop() { run(task) }
+  }
+
+  @inline(never) private mutating func endPass() {
     trace.passEnds()
     TaskRef.choose(nil)
   }
@@ -90,8 +95,6 @@ public struct ExecutorCounts: Sendable {
   public internal(set) var spawned: UInt64 = 0
   /// Tasks ended here.
   public internal(set) var ended: UInt64 = 0
-  /// Rounds begun.
-  public internal(set) var rounds: UInt64 = 0
   /// Passes made.
   public internal(set) var passes: UInt64 = 0
   /// Messages taken from the inbox.

@@ -41,26 +41,36 @@ public struct ReadyQueue<Node: ReadyNode> {
     incomingMask |= 1 << UInt32(truncatingIfNeeded: level)
   }
 
+  /// Whether a newcomer is more urgent than all of the batch and may still overtake it.
+  @inline(__always) public var canOvertake: Bool { moreUrgent != 0 && overtakes > 0 }
+
+  /// Incoming levels below the batch's lowest set bit; none if the batch is empty.
+  @inline(__always) var moreUrgent: UInt32 {
+    batchMask == 0 ? 0 : (batchMask &- 1) & ~batchMask & incomingMask
+  }
+
   /// The next node of this round, or nil when the round is over. Constant time.
   @inline(__always) public mutating func pop() -> Node? {
-    // Incoming levels below the lowest set batch bit are more urgent than all of the batch.
-    let moreUrgent = (batchMask &- 1) & ~batchMask & incomingMask
-    if moreUrgent != 0 { return overtake(moreUrgent) }
+    if canOvertake { return overtake() }
     return popBatch()
   }
 
-  @inline(__always) mutating func popBatch() -> Node? {
+  /// Transition (2): the batch's most urgent node, whatever came in since.
+  @inline(__always) public mutating func popBatch() -> Node? {
     guard batchMask != 0 else { return nil }
+    return popKnownBatch()
+  }
+
+  /// The same when the batch is known not to be empty.
+  @inline(__always) mutating func popKnownBatch() -> Node? {
     let index = (batchMask.trailingZeroBitCount | (side ^ 8)) & 15
     guard let node = lists[index].popFirst() else { return nil }
     if lists[index].isEmpty { batchMask &= batchMask &- 1 }
     return node
   }
 
-  /// Transition (3), bounded; also reached with an empty batch, where it ends the round.
-  @inline(never) mutating func overtake(_ moreUrgent: UInt32) -> Node? {
-    guard batchMask != 0 else { return nil }
-    guard overtakes > 0 else { return popBatch() }
+  /// Transition (3). *Requires*: `canOvertake`.
+  public mutating func overtake() -> Node? {
     overtakes &-= 1
     let level = moreUrgent.trailingZeroBitCount & 7
     let node = lists[level | side].popFirst()

@@ -29,7 +29,7 @@ func swiftDefaultActorDeallocate(_ actor: UnsafeMutableRawPointer) {
 /// Entered from `swift_task_switch` only when the task is away from home or enters an actor.
 @c(apus_task_switch_hook)
 func taskSwitch(_ actor: UnsafeMutableRawPointer?) {
-  let current = unsafe apus_current()!
+  let current = unsafe apus_running_task()
   let target: UInt16
   if let actor = unsafe actor {
     target = unsafe UInt16(
@@ -43,7 +43,7 @@ func taskSwitch(_ actor: UnsafeMutableRawPointer?) {
 /// The current task goes on at CPU `cpu` until its next nonisolated call takes it home.
 @c(apus_task_visit)
 func taskVisit(_ cpu: UInt32) {
-  unsafe moveCurrent(apus_current()!, to: UInt16(truncatingIfNeeded: cpu))
+  unsafe moveCurrent(apus_running_task(), to: UInt16(truncatingIfNeeded: cpu))
 }
 
 @inline(__always)

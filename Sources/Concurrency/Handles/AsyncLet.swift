@@ -18,7 +18,7 @@ func swiftAsyncLetBegin(
 ) {
   let layout = unsafe Creation.layout(options?.assumingMemoryBound(to: apus_task_option.self))
   let record = unsafe function.assumingMemoryBound(to: AsyncFunctionRecord.self)
-  let parent = unsafe apus_current()!  // async let exists only inside a task
+  let parent = unsafe apus_running_task()  // async let exists only inside a task
   var block = unsafe buffer + headerSize
   var size = UInt64(bufferSize - headerSize)
   var flags = TaskFlags.isChild | TaskFlags.borrowedBlock
@@ -61,7 +61,7 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) {
   }
   unsafe cancelTask(child)
   // The rest runs when the child is done: a second stop on the way to the caller's resume function.
-  let current = unsafe apus_current()!
+  let current = unsafe apus_running_task()
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   unsafe head.pointee.record.words.0 = unsafe UInt64(UInt(bitPattern: current.pointee.resume))
   unsafe head.pointee.record.words.1 = unsafe UInt64(UInt(bitPattern: current.pointee.context))
@@ -74,7 +74,7 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) {
 @c(apus_task_async_let_finished)
 func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
-  let current = unsafe apus_current()!
+  let current = unsafe apus_running_task()
   unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.0))
   unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.1))
   unsafe asyncLetEnd(buffer)
@@ -83,6 +83,6 @@ func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) {
 private func asyncLetEnd(_ buffer: UnsafeMutableRawPointer) {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   let child = unsafe head.pointee.child!
-  unsafe Records.remove(&head.pointee.record, from: apus_current()!)
+  unsafe Records.remove(&head.pointee.record, from: apus_running_task())
   unsafe taskDestroy(child)
 }

@@ -80,7 +80,7 @@ private func callHandler(_ handler: UnsafeMutableRawPointer) {
 /// Opens a scope in which `handler` (an object the scope keeps alive) is called if the current task is cancelled; at once if it already is.
 @c(apus_push_cancellation_handler)
 func pushCancellationHandler(_ handler: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
-  let task = unsafe apus_current()!  // called by the language's scope function, inside a task
+  let task = unsafe apus_running_task()  // called by the language's scope function, inside a task
   let record = unsafe swiftTaskAlloc(MemoryLayout<apus_record>.size).bindMemory(
     to: apus_record.self, capacity: 1)
   unsafe record.initialize(to: apus_record())
@@ -95,7 +95,7 @@ func pushCancellationHandler(_ handler: UnsafeMutableRawPointer) -> UnsafeMutabl
 @c(apus_pop_cancellation_handler)
 func popCancellationHandler(_ raw: UnsafeMutableRawPointer) {
   let record = unsafe raw.assumingMemoryBound(to: apus_record.self)
-  unsafe Records.remove(record, from: apus_current()!)
+  unsafe Records.remove(record, from: apus_running_task())
   unsafe swiftTaskDealloc(raw)
 }
 

@@ -61,7 +61,7 @@ private func wakeWaiter(_ waiter: UnsafeMutablePointer<apus_task>, _ here: UInt1
 @c(apus_task_wait)
 func taskWait(_ task: UnsafeMutablePointer<apus_task>) {
   guard unsafe apus_load_acquire8(&task.pointee.state) != TaskState.done.rawValue else { return }
-  let current = unsafe apus_current()!  // a leaf is called by a task
+  let current = unsafe apus_running_task()  // a leaf is called by a task
   unsafe current.pointee.wait_kind = WaitKind.task
   unsafe current.pointee.wait_object = UnsafeMutableRawPointer(task)
   let home = unsafe task.pointee.home

@@ -51,7 +51,7 @@ enum Creation {
     closure: UnsafeMutableRawPointer?, level: UInt8, flags: UInt8
   ) -> UnsafeMutablePointer<apus_task> {
     let task = unsafe block.assumingMemoryBound(to: apus_task.self)
-    unsafe task.initialize(to: apus_task())
+    unsafe apus_prepare_task(task)
     unsafe task.pointee.metadata = unsafe apus_metadata_address()
     unsafe task.pointee.references = 2
     unsafe task.pointee.level = level & 7
@@ -72,8 +72,6 @@ enum Creation {
       unsafe task.pointee.result = unsafe cursor
     }
     unsafe task.pointee.closure = closure
-    unsafe task.pointee.timer_slot = .max
-    unsafe task.pointee.scope_deadline = .max
     unsafe task.pointee.result_destroy = unsafe layout.destroy
     // Prefix of the first context, as apus_task_start reads it.
     let prefix = unsafe cursor.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)

@@ -4,10 +4,10 @@ import AsyncEntry
 /// Frame memory of the running task, strictly last-in first-out (runtime.md §2.4).
 @c(apus_abi_task_alloc)
 func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
-  let task = unsafe apus_current()!  // compiled code runs only inside a task
-  let start = unsafe task.pointee.bump!
+  let task = unsafe apus_running_task()  // compiled code runs only inside a task
+  let start = unsafe task.pointee.bump
   let end = unsafe start + ((size &+ 15) & ~15)
-  guard unsafe end <= task.pointee.limit! else { return unsafe growFrames(task, size) }
+  guard unsafe end <= task.pointee.limit else { return unsafe growFrames(task, size) }
   unsafe task.pointee.bump = unsafe end
   return UnsafeMutableRawPointer(start)
 }
@@ -15,16 +15,10 @@ func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
 /// Frees the newest allocation of the running task.
 @c(apus_abi_task_dealloc)
 func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
-  let task = unsafe apus_current()!  // compiled code runs only inside a task
+  let task = unsafe apus_running_task()  // compiled code runs only inside a task
   let bytes = unsafe frame.assumingMemoryBound(to: UInt8.self)
-  if unsafe bytes == task.pointee.base! { return unsafe shrinkFrames(task, bytes) }
+  if unsafe bytes == task.pointee.base { return unsafe shrinkFrames(task, bytes) }
   unsafe task.pointee.bump = unsafe bytes
-}
-
-/// The same, named by code that frees several frames at once.
-@c(apus_abi_task_dealloc_through)
-func swiftTaskDeallocThrough(_ frame: UnsafeMutableRawPointer) {
-  unsafe swiftTaskDealloc(frame)
 }
 
 /// Chains another block behind `task` for a frame of `size` bytes that did not fit.

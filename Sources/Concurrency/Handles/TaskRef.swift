@@ -52,6 +52,11 @@ public enum TaskState: UInt8, Sendable {
     unsafe TaskRef(unsafe apus_current())  // GS base points to the CPU block on every host
   }
 
+  /// The running task, for code that only tasks call (leaves and what they are made of).
+  @inline(__always) public static var running: TaskRef {
+    unsafe TaskRef(unsafe apus_running_task())
+  }
+
   /// Makes `task` the one that the entry code resumes next (nil: back to the executor).
   @inline(__always) public static func choose(_ task: TaskRef?) {
     unsafe apus_set_current(task?.pointer)  // the word is this CPU's own

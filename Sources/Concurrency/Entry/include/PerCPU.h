@@ -31,12 +31,12 @@ struct apus_task {
   uint8_t wait_kind;         // 0x1b what the task waits for, for reports
   uint16_t home;             // 0x1c CPU that the task belongs to
   uint16_t place;            // 0x1e CPU whose executor may resume it now
-  uint8_t *bump;             // 0x20 next free byte of the frame block
-  uint8_t *limit;            // 0x28 end of the frame block
+  uint8_t *_Nonnull bump;             // 0x20 next free byte of the frame block
+  uint8_t *_Nonnull limit;            // 0x28 end of the frame block
   void *resume;              // 0x30 code to resume at
   void *context;             // 0x38 async context to resume with
   // Line 1
-  uint8_t *base;             // 0x40 first frame of the present block
+  uint8_t *_Nonnull base;             // 0x40 first frame of the present block
   struct apus_block *blocks; // 0x48 chained frame blocks, newest first
   struct apus_task *waiters; // 0x50 tasks that await this one's value
   void *result;              // 0x58 where the result is stored
@@ -129,6 +129,10 @@ static inline struct apus_cpu *_Nonnull apus_this_cpu(void) {
 static inline struct apus_task *apus_current(void) {
   return *(struct apus_task *volatile APUS_GS *)APUS_CPU_CURRENT;
 }
+/// The same for code that only tasks call.
+static inline struct apus_task *_Nonnull apus_running_task(void) {
+  return *(struct apus_task *volatile APUS_GS *)APUS_CPU_CURRENT;
+}
 static inline void apus_set_current(struct apus_task *task) {
   *(struct apus_task *volatile APUS_GS *)APUS_CPU_CURRENT = task;
 }
@@ -162,6 +166,24 @@ static inline uint64_t apus_take_pending(void) {
 }
 static inline uint64_t apus_has_pending(void) {
   return *(volatile uint64_t APUS_GS *)offsetof(struct apus_cpu, pending);
+}
+
+/// Gives every header word a value that nobody sets later; the rest is set by the creator.
+static inline void apus_prepare_task(struct apus_task *task) {
+  task->next = 0;
+  *(uint64_t *)(void *)&task->state = 0;
+  task->blocks = 0;
+  task->waiters = 0;
+  task->records = 0;
+  task->scope_deadline = ~0ull;
+  *(uint64_t *)(void *)&task->cancelled = 0;
+  task->timer_slot = ~0u;
+  task->wait_object = 0;
+  task->name = 0;
+  task->file = 0;
+  *(uint64_t *)(void *)&task->line = 0;
+  *(uint64_t *)(void *)&task->runs = 0;
+  task->longest_wait = 0;
 }
 
 #endif  // !__ASSEMBLER__
