@@ -14,30 +14,28 @@ public func entrySpawned(_ task: TaskRef) {
 }
 
 @_silgen_name("apus_rt_next")
-public func entryNext() {
+public func entryNext() -> TaskRef? {
   ThisCPU.withExecutor(Executor.self) { $0.chooseNext() }
 }
 
 @_silgen_name("apus_rt_park")
-public func entryPark() {
-  let task = TaskRef.running
+public func entryPark(_ task: TaskRef) -> TaskRef? {
   if task.hasPermit {
     task.hasPermit = false
-    return
+    return task
   }
   task.state = .parked
-  ThisCPU.withExecutor(Executor.self) {
+  return ThisCPU.withExecutor(Executor.self) {
     $0.trace.suspends(task)
-    $0.chooseNext()
+    return $0.chooseNext()
   }
 }
 
 @_silgen_name("apus_rt_yield")
-public func entryYield() {
-  let task = TaskRef.running
+public func entryYield(_ task: TaskRef) -> TaskRef? {
   ThisCPU.withExecutor(Executor.self) {
     $0.makeReady(task)
-    $0.chooseNext()
+    return $0.chooseNext()
   }
 }
 

@@ -38,8 +38,8 @@ extension Executor {
     takeInterrupts()
     expireTimers()
     roundsLeft = Self.roundsPerPass
-    chooseNext()
-    return TaskRef.current != nil
+    ready.renewOvertakes()
+    return chooseNext() != nil
   }
 
   /// At most one message of each kind per task can be there.
@@ -88,7 +88,7 @@ extension Executor {
   private mutating func chooseIdle() -> Bool {
     guard let task = idleTask, idleIsParked else { return false }
     idleIsParked = false
-    task.state = .running
+    task.state = .active
     TaskRef.choose(task)
     return true
   }

@@ -2,6 +2,7 @@
 import Tasks
 
 extension TaskRef: ReadyNode {}
+extension TaskLists: ReadyLists {}
 extension TaskRef: TimerNode {}
 
 /// The scheduler of one CPU. Everything in it is that CPU's alone (owner rule, I1).
@@ -18,7 +19,7 @@ public struct Executor: ~Copyable {
   /// Bits of the CPU's pending word that tasks can wait for.
   public static var interruptSources: Int { 16 }
 
-  var ready = ReadyQueue<TaskRef>()
+  var ready: ReadyQueue<TaskLists>
   var roundsLeft = 0
   var timers: TimerQueue<TaskRef>
   var idleTask: TaskRef?
@@ -40,7 +41,8 @@ public struct Executor: ~Copyable {
   let index: UInt16
 
   /// The executor of CPU `index` with nothing to run; `table` is shared by all CPUs of the machine.
-  public init(index: UInt16, table: OwnerTable, now: UInt64) {
+  public init(index: UInt16, table: OwnerTable, lists: TaskLists, now: UInt64) {
+    ready = ReadyQueue(lists: lists)
     self.index = index
     self.table = table
     line = OwnerLine(
@@ -53,39 +55,40 @@ public struct Executor: ~Copyable {
 
   /// Puts a task of this CPU into the ready queue.
   @inline(__always) mutating func makeReady(_ task: TaskRef) {
-    task.state = .ready
+    task.state = .active
     trace.ready(task)
     ready.push(task)
   }
 
-  /// Makes the next task the current one, or none when the pass is over.
+  /// Makes the next task the current one, or none when the pass is over; returns it.
   ///
   /// The straight path is the hand-over of one task to the next; what is rare is a tail call.
-  @inline(__always) mutating func chooseNext() {
+  @inline(__always) mutating func chooseNext() -> TaskRef? {
     if ready.batchMask == 0 {
       roundsLeft &-= 1
-      if roundsLeft <= 0 || ready.incomingMask == 0 { return endPass() }
+      if roundsLeft < 0 || ready.incomingMask == 0 { return endPass() }
       ready.beginRound()
     } else if ready.moreUrgent != 0 {
       return chooseOvertaking()
     }
-    if let task = ready.popKnownBatch() { run(task) }
+    return run(ready.popBatch())
   }
 
-  @inline(__always) private mutating func run(_ task: TaskRef) {
-    task.state = .running
+  @inline(__always) private mutating func run(_ task: TaskRef) -> TaskRef {
     ThisCPU.setBudget(Self.budgetPerRun)
     trace.runBegins(task)
     TaskRef.choose(task)
+    return task
   }
 
-  @inline(never) private mutating func chooseOvertaking() {
-    if let task = ready.pop() { run(task) }
+  @inline(never) private mutating func chooseOvertaking() -> TaskRef? {
+    run(ready.canOvertake ? ready.overtake() : ready.popBatch())
   }
 
-  @inline(never) private mutating func endPass() {
+  @inline(never) private mutating func endPass() -> TaskRef? {
     trace.passEnds()
     TaskRef.choose(nil)
+    return nil
   }
 }
 

@@ -23,12 +23,8 @@
   .long 16
 .endm
 
-// Calls \hook, which chooses the task to run next, and runs it; with none, back to the executor.
-.macro CALL_AND_RUN_NEXT hook
-  subq $8, %rsp
-  call \hook
-  addq $8, %rsp
-  movq %gs:APUS_CPU_CURRENT, %rax
+// Runs the task that a hook has chosen (rax), or gives the CPU back to the executor (null).
+.macro RUN_CHOSEN
   testq %rax, %rax
   jz 9f
   movq APUS_TASK_CONTEXT(%rax), %r14
@@ -36,14 +32,33 @@
 9: ret
 .endm
 
-// An async leaf: the current task will go on behind the call; \hook decides when. The first two
-// argument words are the caller's isolation; a third is \hook's argument.
+.macro CALL_AND_RUN_NEXT hook
+  subq $8, %rsp
+  call \hook
+  addq $8, %rsp
+  RUN_CHOSEN
+.endm
+
+// An async leaf: the current task will go on behind the call; \hook(task) decides when. Code without
+// SSE needs no aligned stack; hosts' own functions align theirs.
 .macro LEAF name, hook
 FUNCTION \name
-  movq %gs:APUS_CPU_CURRENT, %rax
+  movq %gs:APUS_CPU_CURRENT, %rdi
   movq 8(%r14), %rcx
-  movq %rcx, APUS_TASK_RESUME(%rax)
-  movq %r14, APUS_TASK_CONTEXT(%rax)
+  movq %rcx, APUS_TASK_RESUME(%rdi)
+  movq %r14, APUS_TASK_CONTEXT(%rdi)
+  call \hook
+  RUN_CHOSEN
+ASYNC_RECORD \name
+.endm
+
+// The same for a leaf with an argument: the first two words are the caller's isolation, rdx is it.
+.macro LEAF_WITH name, hook
+FUNCTION \name
+  movq %gs:APUS_CPU_CURRENT, %rdi
+  movq 8(%r14), %rcx
+  movq %rcx, APUS_TASK_RESUME(%rdi)
+  movq %r14, APUS_TASK_CONTEXT(%rdi)
   movq %rdx, %rdi
   CALL_AND_RUN_NEXT \hook
 ASYNC_RECORD \name
@@ -58,13 +73,12 @@ FUNCTION \name
   CALL_AND_RUN_NEXT \hook
 .endm
 
-LEAF apus_park, apus_rt_park
 LEAF apus_yield, apus_rt_yield
 LEAF apus_leaf_park, apus_rt_park
 LEAF apus_leaf_yield, apus_rt_yield
-LEAF apus_leaf_visit, apus_task_visit
-LEAF apus_visit, apus_task_visit
-LEAF apus_wait_for_task, apus_task_wait
+LEAF_WITH apus_leaf_visit, apus_task_visit
+LEAF_WITH apus_visit, apus_task_visit
+LEAF_WITH apus_wait_for_task, apus_task_wait
 WAITER swift_asyncLet_get, apus_task_async_let_get
 WAITER swift_asyncLet_get_throwing, apus_task_async_let_get
 WAITER swift_asyncLet_finish, apus_task_async_let_finish

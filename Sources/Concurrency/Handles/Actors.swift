@@ -28,7 +28,7 @@ func swiftDefaultActorDeallocate(_ actor: UnsafeMutableRawPointer) {
 ///
 /// Entered from `swift_task_switch` only when the task is away from home or enters an actor.
 @c(apus_task_switch_hook)
-func taskSwitch(_ actor: UnsafeMutableRawPointer?) {
+func taskSwitch(_ actor: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<apus_task>? {
   let current = unsafe apus_running_task()
   let target: UInt16
   if let actor = unsafe actor {
@@ -37,20 +37,22 @@ func taskSwitch(_ actor: UnsafeMutableRawPointer?) {
   } else {
     target = unsafe current.pointee.home
   }
-  unsafe moveCurrent(current, to: target)
+  return unsafe moveCurrent(current, to: target)
 }
 
 /// The current task goes on at CPU `cpu` until its next nonisolated call takes it home.
 @c(apus_task_visit)
-func taskVisit(_ cpu: UInt32) {
+func taskVisit(_ cpu: UInt32) -> UnsafeMutablePointer<apus_task>? {
   unsafe moveCurrent(apus_running_task(), to: UInt16(truncatingIfNeeded: cpu))
 }
 
 @inline(__always)
-private func moveCurrent(_ current: UnsafeMutablePointer<apus_task>, to target: UInt16) {
-  if target == ThisCPU.index { return }
+private func moveCurrent(
+  _ current: UnsafeMutablePointer<apus_task>, to target: UInt16
+) -> UnsafeMutablePointer<apus_task>? {
+  if target == ThisCPU.index { return unsafe current }
   unsafe current.pointee.place = target
   unsafe current.pointee.state = TaskState.moving.rawValue
   unsafe RuntimeHooks.send(TaskRef(current), target)
-  RuntimeHooks.next()
+  return unsafe RuntimeHooks.next()
 }

@@ -48,16 +48,17 @@ func swiftAsyncLetBegin(
 
 /// Waits until the value is in the buffer that `begin` was given.
 @c(apus_task_async_let_get)
-func asyncLetGet(_ buffer: UnsafeMutableRawPointer) {
+func asyncLetGet(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   unsafe taskWait(buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child!)
 }
 
 /// Leaves the scope: a child still running is cancelled and waited for, then its value destroyed.
 @c(apus_task_async_let_finish)
-func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) {
+func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   let child = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child!
   if unsafe apus_load_acquire8(&child.pointee.state) == TaskState.done.rawValue {
-    return unsafe asyncLetEnd(buffer)
+    unsafe asyncLetEnd(buffer)
+    return unsafe apus_running_task()
   }
   unsafe cancelTask(child)
   // The rest runs when the child is done: a second stop on the way to the caller's resume function.
@@ -67,17 +68,18 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) {
   unsafe head.pointee.record.words.1 = unsafe UInt64(UInt(bitPattern: current.pointee.context))
   unsafe current.pointee.resume = unsafe apus_async_let_finish_address()
   unsafe current.pointee.context = unsafe buffer
-  unsafe taskWait(child)
+  return unsafe taskWait(child)
 }
 
 /// Second half of `finish`, when the child is done: restores the continuation that finish was given.
 @c(apus_task_async_let_finished)
-func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) {
+func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   let current = unsafe apus_running_task()
   unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.0))
   unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.1))
   unsafe asyncLetEnd(buffer)
+  return unsafe current
 }
 
 private func asyncLetEnd(_ buffer: UnsafeMutableRawPointer) {

@@ -17,14 +17,14 @@ public enum WaitKind {
 ///
 /// A task that is away from home ends at home, so that `waiters` is touched by one CPU only (I1).
 @c(apus_task_completed)
-func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) {
+func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutablePointer<apus_task>? {
   let here = ThisCPU.index
   if unsafe task.pointee.home != here {
     unsafe task.pointee.resume = unsafe apus_task_end_address()
     unsafe task.pointee.place = unsafe task.pointee.home
     unsafe task.pointee.state = TaskState.moving.rawValue
     unsafe RuntimeHooks.send(TaskRef(task), task.pointee.home)
-    return RuntimeHooks.next()
+    return unsafe RuntimeHooks.next()
   }
   unsafe RuntimeHooks.ended(TaskRef(task))
   unsafe task.pointee.flags |= TaskFlags.hasResult
@@ -43,7 +43,7 @@ func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) {
     unsafe releaseClosure(closure)
     unsafe releaseTask(task)
   }
-  RuntimeHooks.next()
+  return unsafe RuntimeHooks.next()
 }
 
 /// Makes a task that waited in a list on this CPU ready where it belongs.
@@ -59,8 +59,10 @@ private func wakeWaiter(_ waiter: UnsafeMutablePointer<apus_task>, _ here: UInt1
 
 /// The current task waits until `task` is done (leaf; `Task.value`, `async let`, group).
 @c(apus_task_wait)
-func taskWait(_ task: UnsafeMutablePointer<apus_task>) {
-  guard unsafe apus_load_acquire8(&task.pointee.state) != TaskState.done.rawValue else { return }
+func taskWait(_ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutablePointer<apus_task>? {
+  guard unsafe apus_load_acquire8(&task.pointee.state) != TaskState.done.rawValue else {
+    return unsafe apus_running_task()
+  }
   let current = unsafe apus_running_task()  // a leaf is called by a task
   unsafe current.pointee.wait_kind = WaitKind.task
   unsafe current.pointee.wait_object = UnsafeMutableRawPointer(task)
@@ -74,7 +76,7 @@ func taskWait(_ task: UnsafeMutablePointer<apus_task>) {
     unsafe current.pointee.state = TaskState.moving.rawValue
     unsafe RuntimeHooks.send(TaskRef(current), home)
   }
-  RuntimeHooks.next()
+  return unsafe RuntimeHooks.next()
 }
 
 /// A task came out of this CPU's inbox. True: it belongs here and is to be made ready.

@@ -4,20 +4,18 @@ import AsyncEntry
 /// Where a task is in its life.
 ///
 /// ```
-///        spawn                next()              park()
-///  new ─────────▶ ready ─────────────▶ running ─────────────▶ parked
-///                   ▲  ▲                 │ │                     │
-///                   │  └──── yield() ────┘ └──── end ──▶ done    │
-///                   └───────────────── unpark() ─────────────────┘
-///  parked or running ── hand-over to another CPU ──▶ moving ──▶ ready (there)
+///        spawn             park()
+///  new ─────────▶ active ─────────────▶ parked
+///                  │  ▲                   │
+///        end       │  └───── unpark() ────┘
+///  done ◀──────────┤
+///                  └── hand-over to another CPU ──▶ moving ──▶ active (there)
 /// ```
 public enum TaskState: UInt8, Sendable {
   /// Created, not yet in a queue.
   case new = 0
-  /// In its CPU's ready queue.
-  case ready = 1
-  /// The CPU runs it.
-  case running = 2
+  /// In its CPU's ready queue, or running.
+  case active = 1
   /// Suspended in a leaf, in no queue.
   case parked = 3
   /// Ended; its result can be read.
@@ -81,7 +79,7 @@ public enum TaskState: UInt8, Sendable {
     unsafe pointer.pointee.state == state.rawValue
   }
 
-  /// The ready-queue level, 0 (most urgent) to 7.
+  /// The ready-queue level, 0 (most urgent) to 7: every writer masks it.
   @inline(__always) public var level: UInt8 {
     get { unsafe pointer.pointee.level }
     nonmutating set { unsafe pointer.pointee.level = newValue & 7 }

@@ -69,6 +69,12 @@ struct apus_task {
   struct apus_task *listed_previous; // 0xf8
 };
 
+/// A list of tasks: the first, and where the next one's address goes.
+struct apus_list {
+  struct apus_task *_Nonnull first; // meaningful unless last points here
+  struct apus_task *_Nullable *_Nonnull last;
+};
+
 /// A created task and its first context, as swift_task_create returns them.
 struct apus_task_and_context {
   struct apus_task *task;
@@ -166,6 +172,13 @@ static inline uint64_t apus_take_pending(void) {
 }
 static inline uint64_t apus_has_pending(void) {
   return *(volatile uint64_t APUS_GS *)offsetof(struct apus_cpu, pending);
+}
+
+static inline struct apus_task *_Nullable *_Nonnull apus_link(struct apus_task *_Nonnull task) {
+  return &task->next;
+}
+static inline struct apus_task *_Nullable *_Nonnull apus_list_start(struct apus_list *_Nonnull list) {
+  return (struct apus_task *_Nullable *_Nonnull)&list->first;
 }
 
 /// Gives every header word a value that nobody sets later; the rest is set by the creator.
