@@ -34,7 +34,7 @@ public func entryPark(_ task: TaskRef) -> TaskRef? {
 @_silgen_name("apus_rt_yield")
 public func entryYield(_ task: TaskRef) -> TaskRef? {
   ThisCPU.withExecutor(Executor.self) {
-    $0.makeReady(task)
+    $0.makeReadyLast(task)
     return $0.chooseNext()
   }
 }

@@ -41,8 +41,8 @@ public struct Executor: ~Copyable {
   let index: UInt16
 
   /// The executor of CPU `index` with nothing to run; `table` is shared by all CPUs of the machine.
-  public init(index: UInt16, table: OwnerTable, lists: TaskLists, now: UInt64) {
-    ready = ReadyQueue(lists: lists)
+  public init(index: UInt16, table: OwnerTable, lists: (TaskLists, TaskLists), now: UInt64) {
+    ready = ReadyQueue(lists.0, lists.1)
     self.index = index
     self.table = table
     line = OwnerLine(
@@ -60,16 +60,24 @@ public struct Executor: ~Copyable {
     ready.push(task)
   }
 
+  /// Puts the running task behind every other one of its level.
+  @inline(__always) mutating func makeReadyLast(_ task: TaskRef) {
+    trace.ready(task)
+    ready.pushToLists(task)
+  }
+
   /// Makes the next task the current one, or none when the pass is over; returns it.
   ///
   /// The straight path is the hand-over of one task to the next; what is rare is a tail call.
   @inline(__always) mutating func chooseNext() -> TaskRef? {
-    if ready.batchMask == 0 {
+    if ready.isRoundOver {
       roundsLeft &-= 1
-      if roundsLeft < 0 || ready.incomingMask == 0 { return endPass() }
+      if roundsLeft < 0 { return Self.endPass() }
+      if let task = ready.popLone() { return run(task) }
+      if ready.mask == 0 { return Self.endPass() }
       ready.beginRound()
     } else if ready.moreUrgent != 0 {
-      return chooseOvertaking()
+      return Self.chooseOvertaking()
     }
     return run(ready.popBatch())
   }
@@ -81,12 +89,14 @@ public struct Executor: ~Copyable {
     return task
   }
 
-  @inline(never) private mutating func chooseOvertaking() -> TaskRef? {
-    run(ready.canOvertake ? ready.overtake() : ready.popBatch())
+  @inline(never) private static func chooseOvertaking() -> TaskRef? {
+    ThisCPU.withExecutor(Executor.self) {
+      $0.run($0.ready.canOvertake ? $0.ready.overtake() : $0.ready.popBatch())
+    }
   }
 
-  @inline(never) private mutating func endPass() -> TaskRef? {
-    trace.passEnds()
+  @inline(never) private static func endPass() -> TaskRef? {
+    ThisCPU.withExecutor(Executor.self) { $0.trace.passEnds() }
     TaskRef.choose(nil)
     return nil
   }

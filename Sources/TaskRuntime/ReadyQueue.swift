@@ -12,50 +12,81 @@
 ///                │                                                                          ▲
 ///                └──────────────────(3) overtake: more urgent than the batch's best ────────┘
 /// ```
+///
+/// A queue of one is a word (`lone`): two tasks that wake each other never touch the lists.
 public struct ReadyQueue<Lists: ReadyLists> {
   /// Levels of urgency.
   public static var levels: Int { 8 }
   /// How many more urgent newcomers may overtake in one pass.
   public static var overtakesPerPass: Int { 64 }
 
-  /// Both sides: lists 0–7 and 8–15; `side` (0 or 8) says where the incoming ones begin.
-  var lists: Lists
-  var side: Int = 0
-  var incomingMask: UInt32 = 0
-  var batchMask: UInt32 = 0
+  /// The only ready node; the lists are empty then.
+  var lone: Lists.Node?
+  /// Levels that have a node: incoming in bits 7:0, batch in bits 15:8.
+  var mask: UInt32 = 0
+  /// Lists 0–7 of the two sides: where newcomers go, and where the round takes from.
+  var incoming: Lists
+  var batch: Lists
   var overtakes: Int
 
-  /// A queue over sixteen empty lists.
-  public init(lists: Lists) {
-    self.lists = lists
+  /// A queue over two times eight empty lists.
+  public init(_ first: Lists, _ second: Lists) {
+    incoming = first
+    batch = second
     overtakes = Self.overtakesPerPass
   }
 
   /// Whether nothing is ready.
-  @inline(__always) public var isEmpty: Bool { incomingMask | batchMask == 0 }
+  @inline(__always) public var isEmpty: Bool { mask == 0 && lone == nil }
 
   /// Puts a node at the end of its level. Constant time.
   @inline(__always) public mutating func push(_ node: Lists.Node) {
-    let level = node.level
-    lists.append(node, to: Int(level) | side)
-    incomingMask |= 1 &<< UInt32(truncatingIfNeeded: level)
+    if mask == 0 && lone == nil {
+      lone = node
+    } else {
+      pushToLists(node)
+    }
   }
 
-  /// Incoming levels below the batch's lowest set bit; none if the batch is empty.
+  /// The same for a node that goes to the back of the round even when it is alone.
+  @inline(__always) public mutating func pushToLists(_ node: Lists.Node) {
+    if let first = lone {
+      lone = nil
+      append(first)
+    }
+    append(node)
+  }
+
+  @inline(__always) private mutating func append(_ node: Lists.Node) {
+    let level = node.level
+    incoming.append(node, to: Int(level))
+    mask |= 1 &<< UInt32(truncatingIfNeeded: level)
+  }
+
+  /// Takes the only ready node, if there is just one and it is in no list.
+  @inline(__always) public mutating func popLone() -> Lists.Node? {
+    guard let node = lone else { return nil }
+    lone = nil
+    return node
+  }
+
+  /// Whether the round is over.
+  @inline(__always) public var isRoundOver: Bool { mask < 0x100 }
+
+  /// Incoming levels below the batch's lowest set bit. *Requires*: the round is not over.
   @inline(__always) public var moreUrgent: UInt32 {
-    batchMask == 0 ? 0 : (batchMask &- 1) & ~batchMask & incomingMask
+    let batchMask = mask &>> 8
+    return (batchMask &- 1) & ~batchMask & mask
   }
 
   /// Whether a newcomer is more urgent than all of the batch and may still overtake it.
-  @inline(__always) public var canOvertake: Bool { moreUrgent != 0 && overtakes > 0 }
-
-  /// Whether the round is over.
-  @inline(__always) public var isRoundOver: Bool { batchMask == 0 }
+  @inline(__always) public var canOvertake: Bool { !isRoundOver && moreUrgent != 0 && overtakes > 0 }
 
   /// Transition (2): the batch's most urgent node. *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func popBatch() -> Lists.Node {
-    let (node, wasLast) = lists.popFirst(of: batchMask.trailingZeroBitCount | (side ^ 8))
-    if wasLast { batchMask &= batchMask &- 1 }
+    let batchMask = mask &>> 8
+    let (node, wasLast) = batch.popFirst(of: batchMask.trailingZeroBitCount)
+    if wasLast { mask = mask & 0xFF | (batchMask & (batchMask &- 1)) &<< 8 }
     return node
   }
 
@@ -63,27 +94,26 @@ public struct ReadyQueue<Lists: ReadyLists> {
   public mutating func overtake() -> Lists.Node {
     overtakes &-= 1
     let level = moreUrgent.trailingZeroBitCount
-    let (node, wasLast) = lists.popFirst(of: level | side)
-    if wasLast { incomingMask &= ~(1 &<< UInt32(truncatingIfNeeded: level)) }
+    let (node, wasLast) = incoming.popFirst(of: level)
+    if wasLast { mask &= ~(1 &<< UInt32(truncatingIfNeeded: level)) }
     return node
   }
 
   /// Transition (1): everything ready becomes the batch. *Requires*: the round is over. Constant time.
   @inline(__always) public mutating func beginRound() {
-    side ^= 8
-    batchMask = incomingMask
-    incomingMask = 0
+    swap(&incoming, &batch)
+    mask = mask &<< 8
   }
 
   /// Allows overtaking again, at the beginning of a pass.
   @inline(__always) public mutating func renewOvertakes() { overtakes = Self.overtakesPerPass }
 }
 
-/// Sixteen first-in first-out lists: the CPU's table on bare metal, an array of objects in tests.
+/// Eight first-in first-out lists: the CPU's table on bare metal, an array of objects in tests.
 public protocol ReadyLists {
   /// What the lists hold.
   associatedtype Node: ReadyNode
-  /// Puts a node, which is in no list, at the end of list `index` (0 to 15).
+  /// Puts a node, which is in no list, at the end of list `index` (0 to 7).
   mutating func append(_ node: Node, to index: Int)
   /// Takes the first node of list `index`, which is not empty; true with the last one.
   mutating func popFirst(of index: Int) -> (task: Node, wasLast: Bool)

@@ -7,7 +7,7 @@ func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
   let task = unsafe apus_running_task()  // compiled code runs only inside a task
   let start = unsafe task.pointee.bump
   let end = unsafe start + ((size &+ 15) & ~15)
-  guard unsafe end <= task.pointee.limit else { return unsafe growFrames(task, size) }
+  guard unsafe end <= task.pointee.limit else { return unsafe growFrames(size, task) }
   unsafe task.pointee.bump = unsafe end
   return UnsafeMutableRawPointer(start)
 }
@@ -26,7 +26,7 @@ func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
 /// The host keeps a reserve that only frames may use and spawning may not (I6); when even that is
 /// gone the machine ends with a report.
 @inline(never)
-private func growFrames(_ task: UnsafeMutablePointer<apus_task>, _ size: Int) -> UnsafeMutableRawPointer {
+private func growFrames(_ size: Int, _ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutableRawPointer {
   let header = unsafe UInt64(MemoryLayout<apus_block>.size)
   let need = header &+ UInt64((size &+ 15) & ~15)
   guard let (block, bytes) = unsafe Pools.take(need) else {
