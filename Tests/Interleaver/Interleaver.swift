@@ -253,10 +253,12 @@ package struct Interleaver {
     case .store(let cell, let value):
       state.cpus[cpu].buffer.append(BufferedStore(cell: cell, value: value))
     case .exchange(let cell, let value):
+      state.cpus[cpu].isStale = false
       let old = state.memory[cell]
       state.write(value, to: cell, by: cpu)
       return old
     case .compareExchange(let cell, let expected, let desired):
+      state.cpus[cpu].isStale = false
       let old = state.memory[cell]
       if old == expected { state.write(desired, to: cell, by: cpu) }
       return old
