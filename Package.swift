@@ -2,7 +2,9 @@
 // The rooms of Apus, what each may import, and the boards that compose them.
 import PackageDescription
 
-/// Set by `boards/build`: adds the rooms that exist only on bare metal (our own `_Concurrency`,
+/// Set by `boards/build` for bare metal.
+///
+/// Adds the rooms that exist only on bare metal (our own `_Concurrency`,
 /// the assembly, the machine, the boards). Unset, a plain `swift build` sees the hosted rooms
 /// and the toolchain's `_Concurrency`.
 let isBare = Context.environment["APUS_BARE"] != nil
@@ -29,7 +31,12 @@ let rooms: [Target] = [
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "TaskRuntime", ["Interleaver"]),
-  .target(name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
+  .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
+  .executableTarget(
+    name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
+  tests(of: "Lint"),
+  .target(
+    name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))

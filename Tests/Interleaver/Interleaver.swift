@@ -12,9 +12,15 @@ package struct Interleaver {
     var main: Program
     var handler: Program?
     var handlerCount: Int
+    var isMaskable: Bool
 
     /// A CPU that runs `main` and may be interrupted `interrupts` times, whenever it allows, by `handler`.
-    package init(interrupts: Int = 0, handler: Program? = nil, _ main: @escaping Program) {
+    ///
+    /// Where interrupts are not maskable, as #HV on SNP, they come although the CPU doesn't allow them.
+    package init(
+      interrupts: Int = 0, isMaskable: Bool = true, handler: Program? = nil, _ main: @escaping Program
+    ) {
+      self.isMaskable = isMaskable
       self.main = main
       self.handler = handler
       handlerCount = handler == nil ? 0 : interrupts
@@ -169,7 +175,7 @@ package struct Interleaver {
       default:
         found.append((.step(cpu, choice: 0), next))
       }
-      if own.handlerResults == nil, own.interruptsOn {
+      if own.handlerResults == nil, own.interruptsOn || !cpus[cpu].isMaskable {
         if own.kickPending { found.append((.takeKick(cpu), .environment)) }
         if own.handlersLeft > 0 { found.append((.interrupt(cpu), .environment)) }
       }
@@ -200,10 +206,12 @@ package struct Interleaver {
       return (state, "CPU \(cpu): \(cells[store.cell]) = \(store.value) reaches memory")
     case .takeKick(let cpu):
       state.cpus[cpu].kickPending = false
+      state.cpus[cpu].isRedirected = state.cpus[cpu].isInWindow
       state.cpus[cpu].isRoused = state.cpus[cpu].isResting
       return (state, "CPU \(cpu): takes the kick")
     case .interrupt(let cpu):
       state.cpus[cpu].handlersLeft -= 1
+      state.cpus[cpu].isRedirected = state.cpus[cpu].isInWindow
       state.cpus[cpu].handlerResults = []
       return (state, "CPU \(cpu): takes an interrupt")
     case .prefetch(let cpu, let cell):
@@ -219,7 +227,7 @@ package struct Interleaver {
         state.cpus[cpu].finished = true
         return (state, "CPU \(cpu): ends")
       }
-      if operation == .rest, !state.cpus[cpu].isResting {
+      if operation == .rest, !state.cpus[cpu].isResting, !state.cpus[cpu].isRedirected {
         // STI takes effect after the next instruction: nothing comes between it and the rest.
         state.cpus[cpu].isResting = true
         state.cpus[cpu].interruptsOn = true
@@ -245,10 +253,12 @@ package struct Interleaver {
     case .store(let cell, let value):
       state.cpus[cpu].buffer.append(BufferedStore(cell: cell, value: value))
     case .exchange(let cell, let value):
+      state.cpus[cpu].isStale = false
       let old = state.memory[cell]
       state.write(value, to: cell, by: cpu)
       return old
     case .compareExchange(let cell, let expected, let desired):
+      state.cpus[cpu].isStale = false
       let old = state.memory[cell]
       if old == expected { state.write(desired, to: cell, by: cpu) }
       return old
@@ -256,6 +266,9 @@ package struct Interleaver {
       state.cpus[target].kickPending = true
     case .setInterrupts(let areOn):
       state.cpus[cpu].interruptsOn = areOn
+    case .window(let isInWindow):
+      state.cpus[cpu].isInWindow = isInWindow
+      state.cpus[cpu].isRedirected = false
     case .rest:
       state.cpus[cpu].isResting = false
       state.cpus[cpu].isRoused = false
@@ -281,6 +294,7 @@ package struct Interleaver {
       "compare-exchange \(cells[cell]) \(expected) by \(desired)"
     case .kick(let target): "kick CPU \(target)"
     case .setInterrupts(let areOn): areOn ? "STI" : "CLI"
+    case .window(let isIn): isIn ? "enters the window" : "leaves the window"
     case .rest: "leaves its rest"
     case .choose(let count): "choice of \(count)"
     case .translate(let cell): "translate through \(cells[cell])"

@@ -20,6 +20,10 @@ struct CPUState: Hashable {
   var isResting = false
   /// An interrupt came while it was.
   var isRoused = false
+  /// The program is where an event handler redirects it past the rest.
+  var isInWindow = false
+  /// A handler has done so.
+  var isRedirected = false
   /// Somebody wrote since this CPU last read.
   var isStale = true
   var finished = false

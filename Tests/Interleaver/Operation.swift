@@ -18,6 +18,8 @@ package enum Operation: Hashable, Sendable {
   case kick(Int)
   /// CLI (false) or STI (true).
   case setInterrupts(Bool)
+  /// Enters (true) or leaves the range of instructions that an event handler redirects out of.
+  case window(Bool)
   /// STI and HLT as one, or a guest entry: waits for an interrupt; 0 when it came.
   case rest
   /// Any of 0..<n: an outcome the program doesn't control.

@@ -15,7 +15,7 @@ private enum Cell {
 }
 
 /// What the owner leaves out, to see that it is noticed.
-private enum Slip { case none, interruptsLeftOn }
+private enum Slip { case none, interruptsLeftOn, noWindow }
 
 @Suite struct InboxInterleavingTests {
   private func line<Memory: InboxMemory>(_: Memory) -> OwnerLine<Memory> where Memory.Cell == Int {
@@ -24,7 +24,8 @@ private enum Slip { case none, interruptsLeftOn }
 
   /// Handles messages until each of `links` came once, resting in between; of one sender, lower links come first.
   private func owner(
-    of links: [Int], ordered: Bool, _ mutation: Mutation, slip: Slip = .none
+    of links: [Int], ordered: Bool, _ mutation: Mutation, slip: Slip = .none,
+    isMaskable: Bool = true
   ) -> Interleaver.Program {
     { (model) throws(Stop) in
       let memory = MutantMemory(model, mutation, watched: Cell.head)
@@ -41,12 +42,17 @@ private enum Slip { case none, interruptsLeftOn }
           seen.append(link)
         }
         if seen.count == links.count { return }
-        if slip != .interruptsLeftOn { try model.perform(.setInterrupts(false)) }
+        if isMaskable {
+          if slip != .interruptsLeftOn { try model.perform(.setInterrupts(false)) }
+        } else if slip != .noWindow {
+          try model.perform(.window(true))
+        }
         if try line.rest(as: .halting, observing: flushes, in: memory, flush: flush) {
           try model.perform(.rest)
+          if !isMaskable, slip != .noWindow { try model.perform(.window(false)) }
           try line.leave(observing: flushes, in: memory, flush: flush)
         } else {
-          try model.perform(.setInterrupts(true))
+          try model.perform(isMaskable ? .setInterrupts(true) : .window(false))
         }
       }
     }
@@ -102,6 +108,27 @@ private enum Slip { case none, interruptsLeftOn }
     ])
     print("interleaver: 3 CPUs, 2 wakes: \(outcome.stateCount) states, \(outcome.stepCount) steps")
     #expect(outcome.isProved, "\(outcome.report)")
+  }
+
+  /// SNP: #HV comes whatever the interrupt flag says, so its handler redirects the CPU out of the window.
+  private func unmaskable(slip: Slip) -> Interleaver.Outcome {
+    let handler: Interleaver.Program = { (model) throws(Stop) in
+      try line(model).inbox.push(ModelMemory.message(.wake, link: Cell.third), in: model)
+    }
+    let main = owner(of: [Cell.first, Cell.third], ordered: false, .none, slip: slip, isMaskable: false)
+    return explore([
+      .init(interrupts: 1, isMaskable: false, handler: handler, main), .init(sender(of: [Cell.first], .none)),
+    ])
+  }
+
+  @Test func eventsThatCannotBeMaskedLoseNothingIfTheWindowIsLeft() {
+    let outcome = unmaskable(slip: .none)
+    print("interleaver: unmaskable events: \(outcome.stateCount) states, \(outcome.stepCount) steps")
+    #expect(outcome.isProved, "\(outcome.report)")
+  }
+
+  @Test func aMissingWindowIsCaught() {
+    #expect(unmaskable(slip: .noWindow).failure == "CPU 0 waits for ever")
   }
 
   @Test func aMissingFenceOnTheOwnersSideIsCaught() {

@@ -110,6 +110,19 @@ import Testing
         == true)
   }
 
+  @Test func twoUnmappersAtOnceOpenTwoGenerations() {
+    let unmapper = Interleaver.CPU { (memory) throws(Stop) in
+      let retirement = try FlushGeneration<ModelMemory>(cell: Cell.generation).retire(in: memory)
+      // Each leaves its generation where the other can't.
+      try memory.storeRelaxed(1, to: retirement.generation == 1 ? Cell.entry : Cell.content)
+    }
+    let outcome = Interleaver(cells: Cell.names, cpus: [unmapper, unmapper]).explore { memory in
+      memory[Cell.generation] == 2 && memory[Cell.entry] == 1 && memory[Cell.content] == 1
+        ? nil : "a generation is lost"
+    }
+    #expect(outcome.isProved, "\(outcome.report)")
+  }
+
   @Test func aStalledCPUDelaysThePageAndNotTheCaller() {
     // CPU 1 of 3 runs with an old generation; the others have flushed or rest.
     let words = [
