@@ -25,8 +25,21 @@ let rooms: [Target] = [
   room("Bits")
 ]
 
+/// A board: the executable that composes rooms into one image.
+func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
+    exclude: ["README.md", "kernel.ld", "toolset.json"], swiftSettings: strict)
+}
+
+let bareOnly: [Target] = [
+  .target(name: "Boot"),
+  room("Machine", ["Boot"]),
+  board("native", ["Machine"]),
+]
+
 let hostedOnly: [Target] = [
   tests(of: "Bits")
 ]
 
-let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
+let package = Package(name: "apus", targets: rooms + (isBare ? bareOnly : hostedOnly))

@@ -1,0 +1,3 @@
+// Boot.h: what the C and assembly of the kernel offer to the Swift room Machine.
+#pragma once
+#include "Instructions.h"
