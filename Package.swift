@@ -22,7 +22,10 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
-  room("Bits")
+  room("Bits"),
+  room("X86", ["Bits"]),
+  room("Seams", ["X86"]),
+  room("Kernel", ["Seams", "X86"]),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -34,12 +37,14 @@ func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
 
 let bareOnly: [Target] = [
   .target(name: "Boot"),
-  room("Machine", ["Boot"]),
-  board("native", ["Machine"]),
+  room("Machine", ["Boot", "Seams", "X86"]),
+  board("native", ["Kernel", "Machine"]),
 ]
 
 let hostedOnly: [Target] = [
-  tests(of: "Bits")
+  tests(of: "Bits"),
+  tests(of: "X86"),
+  tests(of: "Kernel", ["Seams", "X86"]),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? bareOnly : hostedOnly))

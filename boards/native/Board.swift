@@ -1,6 +1,6 @@
 // Board: the native board, plain x86-64 under QEMU.
-import Machine
+import Kernel
 
 @main struct NativeBoard {
-  static func main() { hello("Apus native\n") }
+  static func main() {}
 }
