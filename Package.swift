@@ -26,6 +26,7 @@ let rooms: [Target] = [
   room("X86", ["Bits"]),
   room("Seams", ["X86"]),
   room("Kernel", ["Seams", "X86"]),
+  room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -38,13 +39,14 @@ func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
 let bareOnly: [Target] = [
   .target(name: "Boot"),
   room("Machine", ["Boot", "Seams", "X86"]),
-  board("native", ["Kernel", "Machine"]),
+  board("native", ["Kernel", "Machine", "NativePlatform"]),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "X86"),
   tests(of: "Kernel", ["Seams", "X86"]),
+  tests(of: "NativePlatform", ["Seams", "X86"]),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? bareOnly : hostedOnly))

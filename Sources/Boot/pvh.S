@@ -1,4 +1,4 @@
-// pvh.S: the PVH entry: 32-bit protected mode to 64-bit Swift in the kernel's high half.
+// pvh.S: the PVH entry: 32-bit protected mode to 64-bit Swift at the kernel's own addresses.
 //
 // The loader (Xen "PVH" boot protocol, docs/misc/pvh.pandoc of Xen 4.11 and later) enters here with
 // paging off, flat segments, interrupts off and EBX = physical address of hvm_start_info.
@@ -55,7 +55,7 @@ boot_long_mode:
   xorl %eax, %eax
   movl %eax, %fs
   movl %eax, %gs
-  movabsq $apus_high_entry, %rax
+  movabsq $apus_long_entry, %rax
   jmpq *%rax
 
   .section .boot.data, "aw", @progbits
@@ -71,31 +71,31 @@ boot_gdt_pointer:
   .word boot_gdt_end - boot_gdt - 1
   .long boot_gdt
 
-  // Boot page tables: the first GiB at 0, at the direct map and at the kernel's base.
+  // Boot page tables: the first 4 GiB at 0 and at the direct map, the first GiB at the kernel's base.
   .balign 4096
 boot_pml4:
   .quad boot_pdpt_low + 3
-  .fill 255, 8, 0
-  .quad boot_pdpt_low + 3            // 256: APUS_DIRECT_MAP_BASE
-  .fill 254, 8, 0
-  .quad boot_pdpt_high + 3           // 511: APUS_KERNEL_BASE
+  .fill 31, 8, 0
+  .quad boot_pdpt_low + 3            // 32: KernelLayout.directMap
+  .fill 222, 8, 0
+  .quad boot_pdpt_high + 3           // 255: KernelLayout.image
+  .fill 256, 8, 0
 boot_pdpt_low:
+  .quad boot_pd + 3, boot_pd + 0x1003, boot_pd + 0x2003, boot_pd + 0x3003
+  .fill 508, 8, 0
+boot_pdpt_high:
   .quad boot_pd + 3
   .fill 511, 8, 0
-boot_pdpt_high:
-  .fill 510, 8, 0
-  .quad boot_pd + 3
-  .quad 0
 boot_pd:
   .set address, 0
-  .rept 512
+  .rept 2048
   .quad address + 0x83               // 2 MiB, writable, present
   .set address, address + 0x200000
   .endr
 
-  .section .text.apus_high_entry, "ax", @progbits
-  .globl apus_high_entry
-apus_high_entry:
+  .section .text.apus_long_entry, "ax", @progbits
+  .globl apus_long_entry
+apus_long_entry:
   leaq apus_boot_stack_top(%rip), %rsp
   xorl %ebp, %ebp
   movl $boot_entry_tsc, %ecx

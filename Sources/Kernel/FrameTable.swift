@@ -29,6 +29,30 @@ public struct FrameTags<Memory: PhysicalMemory>: Sendable where Memory: Sendable
     set(frame.number, to)
   }
 
+  /// The next run, from frame `number` on, of frames that are memory (not the firmware's); nil if there is none.
+  public func nextRun(from number: UInt64) -> (first: UInt64, count: UInt64)? {
+    var first = number
+    while first < frameCount, owner(of: Frame(number: first)) == .firmware {
+      first &+= first % 8 == 0 && first &+ 8 <= frameCount && eight(first) == 0 ? 8 : 1
+    }
+    guard first < frameCount else { return nil }
+    var end = first
+    while end < frameCount, owner(of: Frame(number: end)) != .firmware {
+      end &+= end % 8 == 0 && end &+ 8 <= frameCount && !Self.hasZeroByte(eight(end)) ? 8 : 1
+    }
+    return (first, end &- first)
+  }
+
+  private func eight(_ number: UInt64) -> UInt64 { memory.load(UInt64.self, at: base.advanced(by: number)) }
+
+  private static func hasZeroByte(_ word: UInt64) -> Bool {
+    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0
+  }
+
+  func setEight(_ number: UInt64, _ owner: FrameOwner) {
+    memory.store(UInt64(owner.rawValue) &* 0x0101_0101_0101_0101, at: base.advanced(by: number))
+  }
+
   func set(_ number: UInt64, _ owner: FrameOwner) {
     memory.store(owner.rawValue, at: base.advanced(by: number))
   }
@@ -173,10 +197,25 @@ public struct FrameTable<Memory: PhysicalMemory & Sendable> {
 
   private mutating func assign(from first: UInt64, to end: UInt64, _ owner: FrameOwner) {
     var number = first
-    while number < min(end, frameCount) {
-      set(number, owner)
-      number &+= 1
+    let end = min(end, frameCount)
+    while number < end {
+      if number % 64 == 0, end &- number >= 64 {
+        setWord(number, owner)
+        number &+= 64
+      } else {
+        set(number, owner)
+        number &+= 1
+      }
     }
+  }
+
+  // 64 frames at once, as `set` would one by one.
+  private mutating func setWord(_ number: UInt64, _ owner: FrameOwner) {
+    let address = bitmap.advanced(by: number / 8)
+    let before = UInt64(memory.load(UInt64.self, at: address).nonzeroBitCount)
+    memory.store(owner == .free ? UInt64.max : 0, at: address)
+    freeCount = freeCount &- before &+ (owner == .free ? 64 : 0)
+    for group in 0..<UInt64(8) { tags.setEight(number &+ 8 &* group, owner) }
   }
 
   // The one place where a tag and its bit change, together.

@@ -64,11 +64,15 @@ public struct MemoryPlan: Equatable, Sendable {
 /// No memory at all: for the arithmetic of a generic table.
 struct NoMemory: PhysicalMemory, Sendable {
   var limit: PhysicalAddress { PhysicalAddress(0) }
-  func load<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type, at address: PhysicalAddress)
+  func load<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ type: Value.Type, at address: PhysicalAddress
+  )
     -> Value
   {
     .max
   }
-  func store<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value, at address: PhysicalAddress) {}
+  func store<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ value: Value, at address: PhysicalAddress
+  ) {}
   func zero(_ address: PhysicalAddress, count: UInt64) {}
 }

@@ -48,9 +48,11 @@ public protocol SleepClock: Clock {
 extension Clock {
   /// Ticks in `microseconds`, rounded up, at most `UInt64.max`.
   public func ticks(microseconds: UInt64) -> UInt64 {
-    let product = frequency.multipliedFullWidth(by: microseconds)
-    guard product.high < 1_000_000 else { return .max }
-    let (quotient, remainder) = UInt64(1_000_000).dividingFullWidth(product)
-    return remainder == 0 ? quotient : quotient.addingReportingOverflow(1).overflow ? .max : quotient &+ 1
+    // Seconds and the rest apart, so that no 128-bit division is needed.
+    let (whole, tooLong) = (microseconds / 1_000_000).multipliedReportingOverflow(by: frequency)
+    let (part, tooFast) = (microseconds % 1_000_000).multipliedReportingOverflow(by: frequency)
+    guard !tooLong, !tooFast else { return .max }
+    let (sum, overflow) = whole.addingReportingOverflow(part / 1_000_000 &+ (part % 1_000_000 == 0 ? 0 : 1))
+    return overflow ? .max : sum
   }
 }

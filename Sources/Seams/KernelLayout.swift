@@ -1,22 +1,27 @@
 // KernelLayout: where things lie in the kernel's virtual address space.
 import X86
 
-/// The kernel's half of the address space.
+/// The kernel's address space, all of it in the lower half.
+///
+/// Swift's ABI keeps tags in the top byte of pointers: a `String` literal of more than 15 bytes loses the top bits of
+/// an address in the upper half, enums with class payloads use the same bits, and Embedded Swift takes an object
+/// with the top bit set for an immortal one. No page of ours is a user page, so SMEP and SMAP hold all the same.
+///
 ///
 /// One entry of the top table each, so that an area never grows into another.
 public enum KernelLayout {
   /// The direct map: physical address + this base; never executable.
-  public static var directMap: UInt64 { 0xFFFF_8000_0000_0000 }
+  public static var directMap: UInt64 { 0x1000_0000_0000 }
   /// Bytes the direct map can hold: one entry of the top table.
   public static var directMapBytes: UInt64 { 0x80_0000_0000 }
   /// Mappings that come and go (`AddressWindow`).
-  public static var window: UInt64 { 0xFFFF_FE00_0000_0000 }
+  public static var window: UInt64 { 0x7E80_0000_0000 }
   /// Per-CPU slots.
-  public static var processors: UInt64 { 0xFFFF_FF00_0000_0000 }
+  public static var processors: UInt64 { 0x7F00_0000_0000 }
   /// The image: linked here + its physical address.
-  public static var image: UInt64 { 0xFFFF_FFFF_8000_0000 }
-  /// The local APIC's page, in the slot area below the image.
-  public static var localAPIC: UInt64 { 0xFFFF_FFFF_0000_0000 }
+  public static var image: UInt64 { 0x7F80_0000_0000 }
+  /// The local APIC's page, in the image's entry of the top table.
+  public static var localAPIC: UInt64 { 0x7FFF_0000_0000 }
 
   /// The address at which the direct map shows `address`.
   public static func direct(_ address: PhysicalAddress) -> VirtualAddress {

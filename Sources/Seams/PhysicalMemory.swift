@@ -9,10 +9,13 @@ public protocol PhysicalMemory {
   /// The first address that can't be reached.
   var limit: PhysicalAddress { get }
   /// The little-endian integer at `address`, of any alignment.
-  func load<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type, at address: PhysicalAddress)
+  func load<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ type: Value.Type, at address: PhysicalAddress
+  )
     -> Value
   /// Stores a little-endian integer at `address`, of any alignment.
-  func store<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value, at address: PhysicalAddress)
+  func store<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ value: Value, at address: PhysicalAddress)
   /// Fills `count` bytes from `address` with zeros.
   func zero(_ address: PhysicalAddress, count: UInt64)
 }
