@@ -94,6 +94,7 @@ extension Kernel {
 
   private func startTime() {
     platform.enableController()
+    machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
     clock = platform.calibrate()
     machine.enableInterrupts()
   }

@@ -47,6 +47,8 @@ public final class Kernel<Machine: BareMachine, Platform: KernelPlatform>: Proce
   public internal(set) var mailbox: Machine.Mailbox?
   /// The platform's memory map.
   var memoryMap = MemoryMap()
+  /// An object that comes and goes, for the heap check.
+  var probe: HeapProbe?
   /// What tests on the machine share between CPUs.
   let staleEntry = StaleEntryTest()
 

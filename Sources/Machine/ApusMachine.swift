@@ -78,6 +78,11 @@ public struct ApusMachine: BareMachine {
 
   /// The language runtime's heap.
   public func install(heap: any HeapSource) { MachineHeap.install(heap) }
+  /// How interrupts are ended from now on.
+  public func controllerIsOn(throughMSR: Bool) {
+    Processor.setInterruptMode(x2apic: throughMSR)
+    Death.controllerIsOn()
+  }
   /// What started CPUs run.
   public func install(entry: any ProcessorEntry) { Trampoline.install(entry: entry) }
   /// Brings this CPU's TLB up to date.

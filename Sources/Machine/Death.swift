@@ -36,6 +36,8 @@ public enum Death {
   /// Tells where to write and how to end.
   public static func install(_ panicPlatform: any PanicPlatform) { unsafe platform = panicPlatform }
 
+  static func controllerIsOn() { unsafe platform?.controllerIsOn() }
+
   /// Ends the machine with `verdict`, or halts this CPU for ever if that can't be done.
   public static func end(_ verdict: Verdict) -> Never {
     unsafe platform?.end(verdict)

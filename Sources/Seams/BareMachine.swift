@@ -91,6 +91,8 @@ public protocol BareMachine {
   ) -> Mailbox
   /// From now on the language runtime's allocations come from `heap`.
   func install(heap: any HeapSource)
+  /// The interrupt controller is on: interrupts are ended through its page, or through an MSR.
+  func controllerIsOn(throughMSR: Bool)
   /// What started CPUs run.
   func install(entry: any ProcessorEntry)
   /// Who may hold stale translations.

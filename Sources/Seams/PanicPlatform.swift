@@ -16,6 +16,8 @@ public enum Verdict: UInt8, Sendable {
 public protocol PanicPlatform: AnyObject {
   /// Sends one byte to the console.
   func write(_ byte: UInt8)
+  /// The interrupt controller is on.
+  func controllerIsOn()
   /// Stops all other CPUs as far as it can be done without their help.
   func stopOtherProcessors()
   /// Ends the machine; returns only if that does not work here.

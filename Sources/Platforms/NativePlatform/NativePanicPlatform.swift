@@ -9,8 +9,7 @@ where Ports: PortSpace, MSRs: MSRSpace & Sendable, Page: APICPage & Sendable {
   private let ports: Ports
   private let console: SerialConsole<Ports>
   private let controller: LocalAPIC<MSRs, Page>
-  /// Whether the controller's registers can be reached yet.
-  public var controllerIsOn = false
+  private var hasController = false
 
   /// The services over `console` and `controller`.
   public init(ports: Ports, console: SerialConsole<Ports>, controller: LocalAPIC<MSRs, Page>) {
@@ -21,9 +20,11 @@ where Ports: PortSpace, MSRs: MSRSpace & Sendable, Page: APICPage & Sendable {
 
   /// Sends a byte.
   public func write(_ byte: UInt8) { console.write(byte) }
+  /// From now on the others can be stopped.
+  public func controllerIsOn() { hasController = true }
   /// NMI to all others.
   public func stopOtherProcessors() {
-    if controllerIsOn { controller.sendNonMaskableToOthers() }
+    if hasController { controller.sendNonMaskableToOthers() }
   }
   /// Ends the machine; returns where there is no such port.
   public func end(_ verdict: Verdict) { ports.out8(Self.exitPort, verdict.rawValue) }

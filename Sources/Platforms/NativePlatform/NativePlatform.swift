@@ -54,6 +54,9 @@ where
 
   /// Measures for a millisecond against the PIT; a sample counts from the PIT look that took the fewest cycles of four.
   public func calibrate() -> NativeClock<Cycles, MSRs, Page> {
+    // The firmware leaves the 8259s unmasked, with IRQ 0 on the vector of #DF.
+    ports.out8(0x21, 0xFF)
+    ports.out8(0xA1, 0xFF)
     let pit = PIT(ports: ports)
     pit.start()
     controller.setTimer(masked: true, deadlineMode: false)
