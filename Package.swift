@@ -33,7 +33,7 @@ let rooms: [Target] = [
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "toolset.json"], swiftSettings: strict)
+    exclude: ["README.md", "kernel.ld", "run.sh", "toolset.json"], swiftSettings: strict)
 }
 
 let bareOnly: [Target] = [

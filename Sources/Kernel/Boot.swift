@@ -87,6 +87,9 @@ extension Kernel {
     let heap = KernelHeap(memory: memory, frames: frames, frameLimit: Self.heapLimit)
     self.heap = heap
     machine.install(heap: heap)
+    let tasks = TaskMemory(memory: memory, frames: frames, frameLimit: frames.tags.frameCount / 2)
+    self.tasks = tasks
+    machine.install(blocks: tasks)
     // The boot tables and the 32-bit entry are of no use on our own tables.
     guard let part = machine.image?.discardable else { return }
     frames.withTable { table in table.reserve(start: part.start, bytes: part.bytes, .free) }
@@ -95,7 +98,9 @@ extension Kernel {
   private func startTime() {
     platform.enableController()
     machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
-    clock = platform.calibrate()
+    let clock = platform.calibrate()
+    self.clock = clock
+    machine.setTickRate(perMicrosecond: max(1, clock.frequency / 1_000_000))
     machine.enableInterrupts()
   }
 

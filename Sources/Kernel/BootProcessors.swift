@@ -84,6 +84,11 @@ extension Kernel {
 
   /// A started CPU switches its controller on.
   public func prepare(_ cpu: CPUIndex) { platform.enableController() }
+
+  /// Kicks a CPU that is online.
+  public func kick(_ cpu: CPUIndex) {
+    if online.contains(cpu) { caller?.kick(cpu) }
+  }
 }
 
 /// A caller that leaves one CPU uncalled, for the test of a CPU that does not answer.

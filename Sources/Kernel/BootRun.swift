@@ -27,6 +27,7 @@ extension Kernel {
 
   // The line that `boards/run` makes its JSON object of.
   private func finish() -> Never {
+    machine.markIdle()
     let cycles = machine.cycles &- machine.entryCycles
     let console = platform.console
     console.write("apus-idle board=")

@@ -37,6 +37,8 @@ public final class Kernel<Machine: BareMachine, Platform: KernelPlatform>: Proce
   public internal(set) var frames: Frames?
   /// The heap; nil until it stands.
   public internal(set) var heap: Heap?
+  /// The memory of tasks; nil until it stands.
+  public internal(set) var tasks: TaskMemory<Machine.Memory, Machine.Hint>?
   /// The kernel's address space; nil until it is active.
   public internal(set) var space: AddressSpace<Machine.Memory>?
   /// The clock; nil until it is calibrated.

@@ -83,6 +83,12 @@ public struct ApusMachine: BareMachine {
     Processor.setInterruptMode(x2apic: throughMSR)
     Death.controllerIsOn()
   }
+  /// The task runtime's blocks.
+  public func install(blocks: any BlockSource) { Host.install(blocks) }
+  /// The task runtime's unit of time.
+  public func setTickRate(perMicrosecond: UInt64) { apus_set_ticks_per_microsecond(perMicrosecond) }
+  /// A marker for instruction counters.
+  public func markIdle() { apus_idle_mark() }
   /// What started CPUs run.
   public func install(entry: any ProcessorEntry) { Trampoline.install(entry: entry) }
   /// Brings this CPU's TLB up to date.

@@ -50,6 +50,12 @@ public enum Death {
     report(.panic, message, here)
   }
 
+  // The same for a C string; what is beyond the epitaph's field is cut.
+  static func panic(cString: UnsafePointer<CChar>) -> Never {
+    let scene = DeathScene(framePointer: apus_frame_pointer())
+    unsafe report(.panic, String(cString: cString), scene)
+  }
+
   // From an exception's frame.
   static func exception(_ frame: UnsafeMutablePointer<apus_exception_frame>) -> Never {
     let scene = unsafe DeathScene(frame.pointee, cr2: apus_read_cr2())

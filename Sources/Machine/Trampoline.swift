@@ -43,6 +43,8 @@ public struct MachineMailbox: StartMailbox, Sendable {
 enum Trampoline {
   static func install(entry processorEntry: any ProcessorEntry) { unsafe entry = processorEntry }
 
+  static func kick(_ cpu: CPUIndex) { unsafe entry?.kick(cpu) }
+
   static func install(
     code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: DirectMemory
   ) -> MachineMailbox {

@@ -47,6 +47,8 @@ public protocol ProcessorEntry: AnyObject {
   func prepare(_ cpu: CPUIndex)
   /// The CPU is in; does not return.
   func run(_ cpu: CPUIndex)
+  /// Makes `cpu` look at its inbox soon.
+  func kick(_ cpu: CPUIndex)
 }
 
 /// The machine: image, address spaces, CPUs, the language runtime's needs.
@@ -91,6 +93,10 @@ public protocol BareMachine {
   ) -> Mailbox
   /// From now on the language runtime's allocations come from `heap`.
   func install(heap: any HeapSource)
+  /// From now on the task runtime's blocks come from `blocks`.
+  func install(blocks: any BlockSource)
+  /// How many of the counter's ticks make a microsecond; before the first task.
+  func setTickRate(perMicrosecond: UInt64)
   /// The interrupt controller is on: interrupts are ended through its page, or through an MSR.
   func controllerIsOn(throughMSR: Bool)
   /// What started CPUs run.
@@ -107,6 +113,8 @@ public protocol BareMachine {
   func isQuiescent(_ cpu: CPUIndex) -> Bool
   /// The word at an address that the kernel mapped; a fault if it did not.
   func load(_ address: VirtualAddress) -> UInt64
+  /// Executed once when everything asked for has been done; a marker for instruction counters.
+  func markIdle()
   /// Gives up: report, epitaph, end.
   func panic(_ message: String) -> Never
   /// Dies on purpose in the way `name` says; returns if it knows no such way.
