@@ -4,6 +4,7 @@
 // r13 = closure context, arguments from rdi on; a callee "returns" by jumping to its context's
 // resume word with r14 = its own context; a plain `ret` gives the CPU back to the executor.
 #include "PerCPU.h"
+#ifdef APUS_BARE
 
 .macro FUNCTION name
   .section .text.\name, "ax", @progbits
@@ -147,4 +148,5 @@ FUNCTION swift_deletedAsyncMethodError
   ud2
 ASYNC_RECORD swift_deletedAsyncMethodError
 
+#endif
   .section .note.GNU-stack, "", @progbits

@@ -147,13 +147,6 @@ public enum TaskState: UInt8, Sendable {
     unsafe self.pointer = UnsafeMutablePointer<apus_task>(bitPattern: UInt(word)).unsafelyUnwrapped
   }
 
-  /// A task came out of this CPU's inbox. True: it belongs here and is to be made ready. False: it was
-  /// a waiter in custody and has been dealt with.
-  @inline(__always) package func arrived() -> Bool { unsafe taskArrived(pointer) }
-
-  /// The task's cancellation came out of this CPU's inbox.
-  @inline(__always) package func cancellationArrived() { unsafe taskCancelArrived(pointer) }
-
   /// The link word for a wake or an adoption in an inbox.
   @inline(__always) public var inboxLink: AtomicCell {
     unsafe AtomicCell(address: UnsafeMutableRawPointer(pointer) + 0x80)

@@ -28,11 +28,6 @@ public enum ThisCPU {
     apus_set_budget(Int64(operations))  // the CPU's own word
   }
 
-  /// Resumes the chosen task; returns when nothing was chosen to follow it.
-  @inline(__always) public static func runChosen() {
-    apus_run()
-  }
-
   /// Whether an interrupt handler has posted something since `takePending`.
   @inline(__always) public static var hasPending: Bool { apus_has_pending() != 0 }
 

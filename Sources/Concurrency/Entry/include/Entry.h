@@ -90,4 +90,10 @@ static inline void apus_fence(void) {
   __asm__ volatile("lock orq $0, (%%rsp)" : : : "memory", "cc");
 }
 static inline void apus_pause(void) { __builtin_ia32_pause(); }
+#ifndef APUS_BARE
+/// Unit tests: moves the calling thread's clock, counts its kicks, names its CPU.
+void apus_hosted_set_clock(uint64_t ticks);
+uint64_t apus_hosted_kicks(void);
+void apus_hosted_set_cpu(struct apus_cpu *cpu);
+#endif
 #endif

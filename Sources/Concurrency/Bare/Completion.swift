@@ -1,18 +1,6 @@
 // Completion: how a task ends, how others wait for its value, and when its memory is given back.
 import AsyncEntry
 
-/// What a parked task waits for, for reports and for the hand-over of waiters.
-public enum WaitKind {
-  /// A bare `park`.
-  public static let park: UInt8 = 0
-  /// Another task's end.
-  public static let task: UInt8 = 1
-  /// A deadline.
-  public static let timer: UInt8 = 2
-  /// A leaf primitive that looks at the cancellation flag when it wakes.
-  public static let leaf: UInt8 = 3
-}
-
 /// The current task's function returned: wakes its waiters and drops the runtime's reference.
 ///
 /// A task that is away from home ends at home, so that `waiters` is touched by one CPU only (I1).

@@ -137,11 +137,3 @@ enum Spawner {
     return unsafe task
   }
 }
-
-/// The ready-queue levels.
-public enum TaskLevel {
-  /// The level of a task created without a priority outside any task.
-  public static let normal: UInt8 = 2
-  /// The level for a priority in the language's terms (larger is more urgent).
-  public static func of(priority: UInt8) -> UInt8 { priority >= 32 ? 0 : 7 &- (priority >> 2) }
-}

@@ -1,0 +1,16 @@
+// Board: the native board: plain x86-64 under QEMU.
+import Kernel
+import Machine
+import NativePlatform
+
+@main struct NativeBoard {
+  static func main() {
+    let machine = ApusMachine()
+    let platform = NativePlatform(
+      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
+      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
+    Death.install(
+      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    Kernel(machine: machine, platform: platform).boot()
+  }
+}
