@@ -45,6 +45,7 @@ let bareOnly: [Target] = [
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "X86"),
+  tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
 ]
