@@ -2,7 +2,9 @@
 // The rooms of Apus, what each may import, and the boards that compose them.
 import PackageDescription
 
-/// Set by `boards/build`: adds the rooms that exist only on bare metal (our own `_Concurrency`,
+/// Set by `boards/build` for bare metal.
+///
+/// Adds the rooms that exist only on bare metal (our own `_Concurrency`,
 /// the assembly, the machine, the boards). Unset, a plain `swift build` sees the hosted rooms
 /// and the toolchain's `_Concurrency`.
 let isBare = Context.environment["APUS_BARE"] != nil
@@ -25,6 +27,7 @@ let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
   room("Seams", ["X86"]),
+  room("TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : [])),
   room("Kernel", ["Seams", "X86"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
 ]
@@ -36,18 +39,48 @@ func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
     exclude: ["README.md", "kernel.ld", "run.sh", "toolset.json"], swiftSettings: strict)
 }
 
-let bareOnly: [Target] = [
+// The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
+// handles over the toolchain's module, so that TaskRuntime is unit-tested on Linux.
+let asyncEntry: Target = .target(
+  name: "AsyncEntry", path: "Sources/Concurrency/Entry", exclude: ["abi.ld"])
+let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
+let concurrency: [Target] = [
+  .target(
+    name: "_Concurrency", path: "Sources/Concurrency/Module",
+    swiftSettings: [
+      .swiftLanguageMode(.v5),
+      .unsafeFlags(["-parse-stdlib", "-Xfrontend", "-enable-experimental-concurrency"] + runtimeFlags),
+    ]),
+  .target(
+    name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
+    exclude: ["Entry", "Module", "Hosted"], sources: ["Handles", "Bare"],
+    swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
+]
+let hostedTasks: Target = .target(
+  name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
+  exclude: ["Entry", "Module", "Bare"], sources: ["Handles", "Hosted"],
+  swiftSettings: strict)
+
+let bareOnly: [Target] = concurrency + [
   .target(name: "Boot"),
   room("Machine", ["Boot", "Seams", "X86"]),
-  board("native", ["Kernel", "Machine", "NativePlatform"]),
+  board("native", ["Kernel", "Machine", "NativePlatform", "TaskRuntime"]),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
+  hostedTasks,
+  tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
+  .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
+  .executableTarget(
+    name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
+  tests(of: "Lint"),
+  .target(
+    name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
   tests(of: "X86"),
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
 ]
 
-let package = Package(name: "apus", targets: rooms + (isBare ? bareOnly : hostedOnly))
+let package = Package(name: "apus", targets: [asyncEntry] + rooms + (isBare ? bareOnly : hostedOnly))
