@@ -80,6 +80,7 @@ let hostedOnly: [Target] = [
   .target(
     name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
   tests(of: "X86"),
+  tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
 ]

@@ -45,7 +45,7 @@ public enum Death {
   }
 
   /// Gives up with a reason.
-  public static func panic(_ message: String) -> Never {
+  @inline(never) public static func panic(_ message: String) -> Never {
     let here = DeathScene(framePointer: apus_frame_pointer())
     report(.panic, message, here)
   }

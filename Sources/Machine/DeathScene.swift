@@ -101,9 +101,11 @@ struct DeathScene {
 struct Backtrace {
   private var addresses = InlineArray<16, UInt64>(repeating: 0)
   private(set) var count = 0
+  private let startsAtFault: Bool
 
   init(from scene: DeathScene) {
-    if scene.rip != 0 { append(scene.rip) }
+    startsAtFault = scene.rip != 0
+    if startsAtFault { append(scene.rip) }
     var frame = scene.rbp
     var lowest = UInt64(0)
     while count < 16, frame > lowest, frame % 8 == 0, isStack(frame), isStack(frame &+ 15) {
@@ -130,10 +132,10 @@ struct Backtrace {
     return unsafe address >= block.pointee.stack_bottom && address < block.pointee.stack_top
   }
 
-  // One address a line after "at": what `boards/run` puts names to.
+  // One address a line, "in" for the instruction that faulted, "at" for return addresses: `boards/run` names them.
   func print(_ console: PanicConsole) {
     for index in 0..<count {
-      console.write("  at ")
+      console.write(index == 0 && startsAtFault ? "  in " : "  at ")
       console.write(hex: addresses[index], width: 16)
       console.endLine()
     }

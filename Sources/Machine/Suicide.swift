@@ -5,7 +5,7 @@ import X86
 
 enum Suicide {
   // UNSAFETY: the point is to fault.
-  @unsafe static func die(_ way: DeathWay) {
+  @inline(never) @unsafe static func die(_ way: DeathWay) {
     switch way {
     case .undefined: apus_undefined_instruction()
     case .divide: _ = apus_divide(1, 0)

@@ -12,16 +12,26 @@ qemu_reap() {
   if [ -n "$qemu_files" ]; then rm -rf "$qemu_files"; fi
 }
 
-# name_address IMAGE ADDRESS: "function (file:line)", or nothing.
+# name_address TOOL IMAGE ADDRESS: "function (file:line:column)" of the innermost inlined function that has each, after
+# Swift's own word for a trap, if it is one.
 name_address() {
-  local tool=$1 image=$2 address=$3
-  "$tool" --obj="$image" --relativenames --inlines "$address" 2>/dev/null | awk 'NF' | paste - - |
-    sed -e "s|$PWD/||" -e 's/\t/ (/' -e 's/$/)/' | swift demangle --simplified 2>/dev/null | head -n 1
+  "$1" --obj="$2" --relativenames --inlines "$3" 2>/dev/null | awk -v root="$PWD/" '
+    NF == 0 { next }
+    !name { name = $0; next }
+    {
+      place = $0
+      if (index(place, root) == 1) place = substr(place, length(root) + 1)
+      if (name ~ /^Swift runtime failure/) reason = name ": "
+      else if (!known && name != "??") known = name
+      if (!where && place !~ /compiler-generated|^[?]/) where = " (" place ")"
+      name = ""
+    }
+    END { print reason known where }' | swift demangle --simplified 2>/dev/null
 }
 
 # Reads the console: remembers the idle line, keeps the trace, names the addresses, passes on the rest.
 qemu_console() {
-  local image=$1 line tool frame=0 address inTrace=
+  local image=$1 line tool address inTrace=
   tool=$(toolchain llvm-symbolizer)
   while IFS= read -r line || [ -n "$line" ]; do
     line=${line%$'\r'}
@@ -29,11 +39,10 @@ qemu_console() {
       "apus-idle "*) echo "$line" >"$qemu_files/idle" ;;
       "-----BEGIN APUS TRACE-----") inTrace=1 && : >"$qemu_files/trace" ;;
       "-----END APUS TRACE-----") inTrace= ;;
-      "  at 0x"*)
+      "  at 0x"* | "  in 0x"*)
         address=${line##* }
         # A return address belongs to the instruction before it.
-        if [ $frame -gt 0 ]; then printf -v address '0x%x' $((address - 1)); fi
-        frame=$((frame + 1))
+        if [[ $line = "  at"* ]]; then printf -v address '0x%x' $((address - 1)); fi
         if [ -n "$tool" ]; then echo "$line $(name_address "$tool" "$image" "$address")"; else echo "$line"; fi
         ;;
       *) if [ -n "$inTrace" ]; then echo "$line" >>"$qemu_files/trace"; else echo "$line"; fi ;;

@@ -76,8 +76,10 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<a
 func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   let current = unsafe apus_running_task()
-  unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.0))
-  unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.1))
+  unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(
+    bitPattern: UInt(head.pointee.record.words.0))
+  unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(
+    bitPattern: UInt(head.pointee.record.words.1))
   unsafe asyncLetEnd(buffer)
   return unsafe current
 }

@@ -17,7 +17,8 @@ enum Records {
     unsafe task.pointee.records = unsafe record
   }
 
-  static func remove(_ record: UnsafeMutablePointer<apus_record>, from task: UnsafeMutablePointer<apus_task>) {
+  static func remove(_ record: UnsafeMutablePointer<apus_record>, from task: UnsafeMutablePointer<apus_task>)
+  {
     if unsafe task.pointee.records == record {
       unsafe task.pointee.records = unsafe record.pointee.next
       return

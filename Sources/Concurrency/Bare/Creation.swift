@@ -75,7 +75,8 @@ enum Creation {
     unsafe task.pointee.result_destroy = unsafe layout.destroy
     // Prefix of the first context, as apus_task_start reads it.
     let prefix = unsafe cursor.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
-    let code = unsafe UnsafeMutableRawPointer(mutating: UnsafeRawPointer(function))
+    let code =
+      unsafe UnsafeMutableRawPointer(mutating: UnsafeRawPointer(function))
       + Int(function.pointee.codeOffset)
     unsafe prefix[0] = unsafe task.pointee.result
     unsafe prefix[1] = unsafe code

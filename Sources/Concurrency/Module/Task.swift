@@ -25,9 +25,11 @@ import Swift
     operation: sending @escaping @isolated(any) () async throws(Failure) -> Success
   ) {
     let flags = TaskCreateFlags.make(priority, enqueue: true)
-    let (task, _) = Builtin.createTask(flags: flags, operation: { () async -> Result<Success, Failure> in
-      do throws(Failure) { return .success(try await operation()) } catch { return .failure(error) }
-    })
+    let (task, _) = Builtin.createTask(
+      flags: flags,
+      operation: { () async -> Result<Success, Failure> in
+        do throws(Failure) { return .success(try await operation()) } catch { return .failure(error) }
+      })
     _task = task
   }
 

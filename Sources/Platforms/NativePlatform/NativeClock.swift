@@ -26,7 +26,8 @@ where Cycles: Sendable, MSRs: Sendable, Page: Sendable {
     self.usesDeadline = usesDeadline
     frequency = rates.cyclesPerSecond
     let scaled = min(rates.apicPerSecond, 1 << 31) << 32
-    ratio = max(1, scaled / rates.cyclesPerSecond)
+    // Rounded up, so that a count is never too short.
+    ratio = scaled / rates.cyclesPerSecond &+ 1
   }
 
   /// The counter.
