@@ -22,11 +22,13 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
-  room("Bits")
+  room("Bits"),
+  room("IGVM", ["Bits"]),
 ]
 
 let hostedOnly: [Target] = [
-  tests(of: "Bits")
+  tests(of: "Bits"),
+  tests(of: "IGVM"),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
