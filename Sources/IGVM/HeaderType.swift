@@ -73,7 +73,9 @@ public struct HeaderType: RawRepresentable, Equatable, Sendable {
   /// 0x313: the environment word (bit 0: memory is shared).
   public static let environmentInfo = HeaderType(0x313)
 
-  /// Bit 31: a loader that does not know the type may skip it. Never set by our builder.
+  /// Bit 31: a loader that does not know the type may skip it.
+  ///
+  /// Never set by our builder.
   public static let optionalBit: UInt32 = 0x8000_0000
 
   /// Whether bit 31 is set.

@@ -12,7 +12,9 @@ struct DataRegion {
 
   private let start: Int
   private var blobs: [Blob] = []
-  /// Open addressing: 0 = free, else the place of a blob plus 1. A power of two, at most half full.
+  /// Open addressing: 0 = free, else the place of a blob plus 1.
+  ///
+  /// A power of two, at most half full.
   private var table: [Int32]
   /// Bytes so far.
   private(set) var size = 0

@@ -37,7 +37,9 @@ public struct Image: Equatable, Sendable {
     self.records = records
   }
 
-  /// Reads a file. Its headers are decoded, not judged: call `Verifier.validate` first where it matters.
+  /// Reads a file.
+  ///
+  /// Its headers are decoded, not judged: call `Verifier.validate` first where it matters.
   ///
   /// Throws what the reader throws, and `dataRange` for data outside the file.
   public init(parsing file: [UInt8]) throws(Violation) {

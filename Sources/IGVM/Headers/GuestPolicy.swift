@@ -1,7 +1,9 @@
 // GuestPolicy: header 0x101, the policy that the platform enforces.
 import Bits
 
-/// GUEST_POLICY, 16 bytes (reference §6). Not part of any launch digest.
+/// GUEST_POLICY, 16 bytes (reference §6).
+///
+/// Not part of any launch digest.
 public struct GuestPolicy: Equatable, Sendable {
   /// The policy word; its bits depend on the platform.
   public var policy: UInt64

@@ -34,7 +34,9 @@ public struct PageDataType: RawRepresentable, Equatable, Sendable {
 public struct PageData: Equatable, Sendable {
   /// The size of a page, bytes.
   public static let pageSize: UInt64 = 4096
-  /// Flag bit 0: the header covers 2 MiB. No loader implements it, so it is refused.
+  /// Flag bit 0: the header covers 2 MiB.
+  ///
+  /// No loader implements it, so it is refused.
   public static let is2MiB: UInt32 = 1 << 0
   /// Flag bit 1: the content is not measured.
   public static let unmeasured: UInt32 = 1 << 1

@@ -1,7 +1,9 @@
 // RelocatableRegion: headers 0x102 and 0x103, regions and page tables that a loader may slide.
 import Bits
 
-/// RELOCATABLE_REGION, 48 bytes (reference §6). Neither our builder nor QEMU uses it.
+/// RELOCATABLE_REGION, 48 bytes (reference §6).
+///
+/// Neither our builder nor QEMU uses it.
 public struct RelocatableRegion: Equatable, Sendable {
   /// The platforms it is for.
   public var mask: PlatformMask

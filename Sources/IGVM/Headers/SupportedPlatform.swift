@@ -11,7 +11,9 @@ public struct SupportedPlatform: Equatable, Sendable {
   public var platform: PlatformType
   /// The version of the platform's definition; 1.
   public var version: UInt16
-  /// Guest-physical addresses from here up are visible to the host; 0 = the guest manages it. Bytes.
+  /// Guest-physical addresses from here up are visible to the host; 0 = the guest manages it.
+  ///
+  /// Bytes.
   public var sharedGPABoundary: UInt64
 
   /// A platform header with all its fields.

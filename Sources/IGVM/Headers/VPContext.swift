@@ -1,7 +1,9 @@
 // VPContext: header 0x304, the start state of a virtual processor.
 import Bits
 
-/// VP_CONTEXT, 20 bytes and 4 of padding (reference §7). Invalid for TDX.
+/// VP_CONTEXT, 20 bytes and 4 of padding (reference §7).
+///
+/// Invalid for TDX.
 public struct VPContext: Equatable, Sendable {
   /// Where the VMSA goes for SNP and SEV-ES, bytes; 0 otherwise.
   public var gpa: UInt64

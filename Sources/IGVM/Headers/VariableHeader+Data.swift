@@ -2,6 +2,7 @@
 
 extension VariableHeader {
   /// The file data that the header refers to: its offset (0 = none) and how many bytes, both from the file.
+  ///
   /// Nil for a header that never has data.
   public var dataReference: (fileOffset: UInt32, byteCount: UInt64)? {
     switch self {

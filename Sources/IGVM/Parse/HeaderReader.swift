@@ -31,7 +31,9 @@ public struct HeaderReader: Sendable {
     cursor = ByteReader(from: Int(fixed.variableHeaderOffset), limit: fixed.dataOffset)
   }
 
-  /// The next header, nil at the end. After an error the reader must not be used again.
+  /// The next header, nil at the end.
+  ///
+  /// After an error the reader must not be used again.
   public mutating func next(_ file: borrowing Span<UInt8>) throws(Violation) -> LocatedHeader? {
     guard cursor.remaining > 0 else { return nil }
     guard count < Self.maximumHeaderCount else {

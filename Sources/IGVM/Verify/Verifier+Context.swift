@@ -64,7 +64,9 @@ extension Verifier {
     if isSNP && features & 1 == 0 { report(.init(.vmsaNotSNP, at: at, UInt64(features))) }
   }
 
-  /// A VBS register list: its count fits and is not zero. Returns the trust level of its first register.
+  /// A VBS register list: its count fits and is not zero.
+  ///
+  /// Returns the trust level of its first register.
   private func checkRegisters(
     _ header: VPContext, _ file: borrowing Span<UInt8>, _ at: UInt64, _ report: (Violation) -> Void
   ) -> UInt8? {

@@ -74,8 +74,9 @@ public struct Verifier {
     }
   }
 
-  /// Checks a whole file; throws the first breach of the format's rules or, if `strict`, of ours. What a loader
-  /// calls before it imports anything.
+  /// Checks a whole file; throws the first breach of the format's rules or, if `strict`, of ours.
+  ///
+  /// What a loader calls before it imports anything.
   public static func validate(_ file: borrowing Span<UInt8>, strict: Bool = true) throws(Violation) {
     var first: Violation?
     check(file) { violation in
