@@ -31,11 +31,16 @@ let rooms: [Target] = [
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto"]),
+  room("Launch", ["Bits"]),
+  room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "IGVM"),
+  .executableTarget(
+    name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
+    swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto"]),
   tests(of: "Crypto"),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),

@@ -4,6 +4,8 @@
 public enum VMSALayout {
   /// The size of the VMSA, bytes.
   public static let byteCount = 4096
+  /// The guest-physical address under which KVM measures every VMSA (reference §11, §16.1).
+  public static let kvmGPA: UInt64 = 0xFFFF_FFFF_F000
   /// ES; the other segments follow in steps of 16: {selector u16, attributes u16, limit u32, base u64}.
   public static let es = 0x00
   /// CS.

@@ -13,7 +13,10 @@ extension Verifier {
     switch type {
     case .snp, .sevES:
       if header.gpa % PageData.pageSize != 0 { report(.init(.gpaUnaligned, at: at, header.gpa)) }
-      book(header.gpa, PageData.pageSize, header.mask, at, report)
+      // KVM gives the VMSAs of all processors one address that no memory has; elsewhere each takes its page.
+      if header.gpa != VMSALayout.kvmGPA || header.vpIndex == 0 {
+        book(header.gpa, PageData.pageSize, header.mask, at, report)
+      }
       guard let payload = payload(header, PageData.pageSize, at, report) else { return }
       checkVMSA(payload, isSNP: type == .snp, file, at, report)
     case .vsmIsolation:
