@@ -57,13 +57,14 @@ public struct FirmwareBoot: Sendable {
 
   /// The image for TDX: the sections of the TDX metadata (TDVF design guide §11).
   public func tdxImage() throws(ImageError) -> Image {
-    guard !firmware.tdxSections.isEmpty else {
+    let sections = try firmware.tdxSections()
+    guard !sections.isEmpty else {
       throw ImageError(.firmware, "the firmware has no TDX metadata", fix: "give an OVMF image built for TDX")
     }
     let mask = PlatformMask(1)
     var plan = PagePlan(limit: 1 << 47)
     // Bit 1 of the attributes: added after the launch, so not part of the image.
-    for section in firmware.tdxSections where section.attributes & 2 == 0 && section.byteCount > 0 {
+    for section in sections where section.attributes & 2 == 0 && section.byteCount > 0 {
       try plan.place(
         firmware.bytes[section.data], byteCount: section.byteCount, at: section.gpa,
         flags: section.attributes & 1 != 0 ? 0 : PageData.unmeasured,

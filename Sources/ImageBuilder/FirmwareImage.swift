@@ -77,8 +77,8 @@ public struct FirmwareImage: Equatable, Sendable {
   public let gpa: UInt64
   /// The SEV sections in table order; empty = none.
   public let sections: [Section]
-  /// The TDX sections in table order; empty = none.
-  public let tdxSections: [TDXSection]
+  /// How far before the end of the image the TDX metadata lies, bytes; nil = none.
+  private let tdxMetadata: UInt32?
   /// The address at which other processors start under SEV-ES and SNP; nil = the image names none.
   public let secondaryReset: UInt32?
   /// Where the table of kernel hashes lies; nil = the image has none.
@@ -115,10 +115,7 @@ public struct FirmwareImage: Equatable, Sendable {
       try word(entry(.sevMetadata), 0).map { (back) throws(ImageError) in
         try Self.sevSections(bytes, back: back)
       } ?? []
-    tdxSections =
-      try word(entry(.tdxMetadata), 0).map { (back) throws(ImageError) in
-        try Self.tdxSections(bytes, back: back)
-      } ?? []
+    tdxMetadata = word(entry(.tdxMetadata), 0)
   }
 
   /// The entries of the table that ends 32 bytes before the end of the image, last first.
@@ -164,13 +161,18 @@ public struct FirmwareImage: Equatable, Sendable {
     return sections
   }
 
-  private static func tdxSections(_ bytes: [UInt8], back: UInt32) throws(ImageError) -> [TDXSection] {
-    let header = try place(bytes, back: back)
+  /// The TDX sections in table order; empty = none.
+  ///
+  /// Read only when asked for: the table of a firmware split into code and variables speaks of the whole, so that it
+  /// is malformed for the code alone, which is of no concern to SNP.
+  public func tdxSections() throws(ImageError) -> [TDXSection] {
+    guard let tdxMetadata else { return [] }
+    let header = try Self.place(bytes, back: tdxMetadata)
     let magic: UInt32 = try header.field(0)
     let version: UInt32 = try header.field(8)
     let count: UInt32 = try header.field(12)
-    guard magic == 0x4656_4454, version == 1, count <= UInt32(maximumSectionCount) else {
-      throw malformed("its TDX metadata has version \(version) and \(count) sections")
+    guard magic == 0x4656_4454, version == 1, count <= UInt32(Self.maximumSectionCount) else {
+      throw Self.malformed("its TDX metadata has version \(version) and \(count) sections")
     }
     var sections: [TDXSection] = []
     for index in 0..<Int(count) {
@@ -181,7 +183,7 @@ public struct FirmwareImage: Equatable, Sendable {
       let size: UInt64 = try header.field(base + 16)
       guard gpa % 4096 == 0, size % 4096 == 0, UInt64(rawSize) <= size, size <= 1 << 30, gpa <= 1 << 46,
         UInt64(offset) + UInt64(rawSize) <= UInt64(bytes.count)
-      else { throw malformed("its TDX section \(index) is malformed") }
+      else { throw Self.malformed("its TDX section \(index) is malformed") }
       sections.append(
         .init(
           data: Int(offset)..<Int(offset + rawSize), gpa: gpa, byteCount: size,

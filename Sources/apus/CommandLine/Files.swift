@@ -28,32 +28,16 @@ enum Files {
 
   /// Writes a file: into a temporary file beside it, then renamed, so that no partial file is ever left.
   static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
-    let manager = FileManager.default
     if let kind = kind(resolved(path)), kind != .typeRegular {
       throw Failure(
         "cannot write \(path): it is \(kind == .typeDirectory ? "a directory" : "not a regular file")",
         fix: "name a file")
     }
-    let target = resolved(path)
-    let temporary = target + ".partial-\(ProcessInfo.processInfo.processIdentifier)"
     do {
-      try Data(bytes).write(to: URL(fileURLWithPath: temporary), options: .withoutOverwriting)
+      try Data(bytes).write(to: URL(fileURLWithPath: resolved(path)), options: .atomic)
     } catch {
-      // `withoutOverwriting` fails before it creates anything if the name is taken; what is there is then not ours.
-      if (error as? CocoaError)?.code != .fileWriteFileExists { try? manager.removeItem(atPath: temporary) }
       throw Failure(
         "cannot write \(path): \(reason(error))", fix: "check the directory, its permissions and free space")
-    }
-    do {
-      if manager.fileExists(atPath: target) {
-        _ = try manager.replaceItemAt(
-          URL(fileURLWithPath: target), withItemAt: URL(fileURLWithPath: temporary))
-      } else {
-        try manager.moveItem(atPath: temporary, toPath: target)
-      }
-    } catch {
-      try? manager.removeItem(atPath: temporary)
-      throw Failure("cannot write \(path): \(reason(error))", fix: "check the directory and its permissions")
     }
   }
 
