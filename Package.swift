@@ -42,6 +42,7 @@ let hostedOnly: [Target] = [
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto"]),
+  tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]

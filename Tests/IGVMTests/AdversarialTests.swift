@@ -9,7 +9,9 @@ struct Mutation: CustomTestStringConvertible, Sendable {
   let repairs: Bool
   let apply: @Sendable (inout [UInt8]) -> Void
 
-  init(_ name: String, _ rule: Rule?, repairs: Bool = true, _ apply: @escaping @Sendable (inout [UInt8]) -> Void) {
+  init(
+    _ name: String, _ rule: Rule?, repairs: Bool = true, _ apply: @escaping @Sendable (inout [UInt8]) -> Void
+  ) {
     self.name = name
     self.rule = rule
     self.repairs = repairs
@@ -21,7 +23,9 @@ struct Mutation: CustomTestStringConvertible, Sendable {
 
 /// Writes a little-endian value over the bytes at `offset`.
 private func put<T: FixedWidthInteger>(_ value: T, _ offset: Int, _ file: inout [UInt8]) {
-  for index in 0..<(T.bitWidth / 8) { file[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index)) }
+  for index in 0..<(T.bitWidth / 8) {
+    file[offset + index] = UInt8(truncatingIfNeeded: value >> T(8 * index))
+  }
 }
 
 /// Where headers of the sample SNP file lie, bytes.
@@ -33,7 +37,7 @@ private enum At {
   static let count = 128
   static let insert = 160
   static let page = 184
-  static let context = 184 + 7 * 32
+  static let context = 184 + 6 * 32
 }
 
 @Suite struct AdversarialTests {
@@ -48,14 +52,18 @@ private enum At {
     .init("variable headers up to the end", .fixedVariableSize) { put(UInt32($0.count - 24), 12, &$0) },
     .init("a size that wraps 32 bits", .fixedVariableSize) { put(UInt32(0xFFFF_FFF8), 12, &$0) },
     .init("a flipped header bit", .checksum, repairs: false) { $0[At.page + 8] ^= 0x10 },
-    .init("a flipped data bit is accepted: only the digest changes", nil) { $0[$0.count - 4096 + 0x178] ^= 1 },
+    .init("a flipped data bit is accepted: only the digest changes", nil) {
+      $0[$0.count - 4096 + 0x178] ^= 1
+    },
   ]
 
   static let framing: [Mutation] = [
     .init("the list is cut in the middle of a header", .headerTruncated) {
       put(UInt32(At.context + 16 - 24), 12, &$0)
     },
-    .init("a length that overflows when aligned", .headerTruncated) { put(UInt32(0xFFFF_FFF8), At.page + 4, &$0) },
+    .init("a length that overflows when aligned", .headerTruncated) {
+      put(UInt32(0xFFFF_FFF8), At.page + 4, &$0)
+    },
     .init("a length of the largest value", .headerTruncated) { put(UInt32.max, At.page + 4, &$0) },
     .init("length 15 for a type of 16 bytes", .headerLength) { put(UInt32(15), At.policy + 4, &$0) },
     .init("type 0", .headerType) { put(UInt32(0), At.page, &$0) },
@@ -63,7 +71,9 @@ private enum At {
     .init("type 0x306", .headerType) { put(UInt32(0x306), At.page, &$0) },
     .init("type 0x401", .headerType) { put(UInt32(0x401), At.page, &$0) },
     .init("bit 31: skipped, as the specification says", nil) { put(UInt32(0x8000_0302), At.page, &$0) },
-    .init("a platform after initialization", .sectionOrder) { put(UInt32(1), At.memory - 24 + 24, &$0); $0[At.memory + 4] = 16 },
+    .init("a platform after initialization", .sectionOrder) {
+      put(UInt32(1), At.memory - 24 + 24, &$0); $0[At.memory + 4] = 16
+    },
     .init("initialization after a directive", .sectionOrder) { put(UInt32(0x101), At.area, &$0) },
   ]
 
@@ -73,7 +83,9 @@ private enum At {
     .init("VTL 1", .platformVTL) { $0[At.platform + 12] = 1 },
     .init("platform type 7", .platformType) { $0[At.platform + 13] = 7 },
     .init("platform version 0", .platformVersion) { $0[At.platform + 14] = 0 },
-    .init("NATIVE with a shared boundary", .platformBoundary) { $0[At.platform + 13] = 0; $0[At.platform + 20] = 1 },
+    .init("NATIVE with a shared boundary", .platformBoundary) {
+      $0[At.platform + 13] = 0; $0[At.platform + 20] = 1
+    },
     .init("CCA in an X64 file", .platformArchitecture) { $0[At.platform + 13] = 6 },
     .init("page at 0x10001", .gpaUnaligned) { put(UInt64(0x10001), At.page + 8, &$0) },
     .init("page data type 4", .pageDataType) { put(UInt16(4), At.page + 28, &$0) },
@@ -84,7 +96,9 @@ private enum At {
     .init("reserved flag", .flagsReserved) { $0[At.page + 24] = 8 },
     .init("parameter of another area", .areaUnknown) { put(UInt32(9), At.count + 8, &$0) },
     .init("parameter at the area's end", .parameterBeyondArea) { put(UInt32(4096), At.count + 12, &$0) },
-    .init("parameter that starts in the area and ends beyond", .parameterBeyondArea) { put(UInt32(4093), At.count + 12, &$0) },
+    .init("parameter that starts in the area and ends beyond", .parameterBeyondArea) {
+      put(UInt32(4093), At.count + 12, &$0)
+    },
     .init("insert of another area", .areaUnknown) { put(UInt32(9), At.insert + 20, &$0) },
     .init("area of 4095 bytes", .sizeUnaligned) { put(UInt64(4095), At.area + 8, &$0) },
     .init("area of no bytes", .areaEmpty) { put(UInt64(0), At.area + 8, &$0) },
@@ -133,7 +147,9 @@ private enum At {
     let platform = ImageRecord(.supportedPlatform(.init(mask: snp, highestVTL: 0, platform: .snp)))
     let area = ImageRecord(.parameterArea(.init(index: 7, byteCount: 4096)))
     let count = ImageRecord(.parameter(.init(.vpCountParameter, areaIndex: 7, byteOffset: 0)))
-    func insert(_ gpa: UInt64) -> ImageRecord { .init(.parameterInsert(.init(gpa: gpa, mask: snp, areaIndex: 7))) }
+    func insert(_ gpa: UInt64) -> ImageRecord {
+      .init(.parameterInsert(.init(gpa: gpa, mask: snp, areaIndex: 7)))
+    }
     let cases: [([ImageRecord], Rule)] = [
       ([area, area], .areaRepeated), ([area, insert(0), insert(0x1000)], .areaUnknown),
       ([area, insert(0), count], .areaUnknown), ([count, area], .areaUnknown),
@@ -149,7 +165,8 @@ private enum At {
     func platform(_ mask: UInt32, _ type: PlatformType) -> ImageRecord {
       .init(.supportedPlatform(.init(mask: .init(mask), highestVTL: 0, platform: type)))
     }
-    let none = Samples.build(Image(records: [.init(.requiredMemory(.init(gpa: 0, mask: .none, byteCount: 0)))]))
+    let none = Samples.build(
+      Image(records: [.init(.requiredMemory(.init(gpa: 0, mask: .none, byteCount: 0)))]))
     #expect(Samples.breaches(none).map(\.rule).contains(.platformMissing))
     let types = Samples.build(Image(records: [platform(1, .snp), platform(2, .snp)]))
     #expect(Samples.breaches(types).map(\.rule) == [.platformRepeated])
@@ -169,7 +186,8 @@ private enum At {
           ]))
     }
     var context = NativeContext(
-      code: .init(selector: 8, attributes: 0xA09B), data: .init(selector: 16, attributes: 0xC093), cr0: 0x31, cr3: 0,
+      code: .init(selector: 8, attributes: 0xA09B), data: .init(selector: 16, attributes: 0xC093), cr0: 0x31,
+      cr3: 0,
       cr4: 0, efer: 0
     ).encoded()
     #expect(Samples.breaches(file(.native, context)).isEmpty)
@@ -181,7 +199,8 @@ private enum At {
     #expect(Samples.breaches(file(.native, context)).map(\.rule) == [.vpContextTail])
   }
 
-  @Test("A region and page tables to be relocated: alignment, overlap, missing context, insert into tables (§6)")
+  @Test(
+    "A region and page tables to be relocated: alignment, overlap, missing context, insert into tables (§6)")
   func relocation() {
     let snp = Samples.snp
     let platform = ImageRecord(.supportedPlatform(.init(mask: snp, highestVTL: 0, platform: .snp)))
@@ -189,18 +208,22 @@ private enum At {
       .init(
         .relocatableRegion(
           .init(
-            mask: snp, vpIndex: 0, vtl: 0, flags: 0, alignment: alignment, gpa: gpa, size: 0x4000, minimumGPA: 0,
+            mask: snp, vpIndex: 0, vtl: 0, flags: 0, alignment: alignment, gpa: gpa, size: 0x4000,
+            minimumGPA: 0,
             maximumGPA: 0x100000)))
     }
     func tables(_ gpa: UInt64, used: UInt64 = 0) -> ImageRecord {
-      .init(.pageTableRelocationRegion(.init(mask: snp, vpIndex: 0, vtl: 0, gpa: gpa, size: 0x2000, usedSize: used)))
+      .init(
+        .pageTableRelocationRegion(
+          .init(mask: snp, vpIndex: 0, vtl: 0, gpa: gpa, size: 0x2000, usedSize: used)))
     }
     let insert: [ImageRecord] = [
       .init(.parameterArea(.init(index: 0, byteCount: 4096))),
       .init(.parameterInsert(.init(gpa: 0x1000, mask: snp, areaIndex: 0))),
     ]
     let cases: [([ImageRecord], Rule)] = [
-      ([region(0x1000, alignment: 100)], .relocationAlignment), ([region(0x1000, alignment: 0)], .relocationAlignment),
+      ([region(0x1000, alignment: 100)], .relocationAlignment),
+      ([region(0x1000, alignment: 0)], .relocationAlignment),
       ([region(0), tables(0x2000)], .relocationOverlap), ([tables(0, used: 0x3000)], .relocationUsedSize),
       ([tables(0), tables(0x8000)], .relocationRepeated), ([tables(0)], .relocationWithoutContext),
       ([tables(0)] + insert, .insertInPageTables),

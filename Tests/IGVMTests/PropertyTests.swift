@@ -41,7 +41,9 @@ import Testing
     if generator.below(8) != 0 { Samples.repairChecksum(&file) }
   }
 
-  @Test("10 million damaged files (1 % without APUS_FULL): no trap, breaches bounded by the file, valid ones load")
+  @Test(
+    "10 million damaged files (1 % without APUS_FULL): no trap, breaches bounded by the file, valid ones load"
+  )
   func fuzz() {
     for seed in Effort.seeds("fuzz") {
       var generator = SeededGenerator(seed: seed)

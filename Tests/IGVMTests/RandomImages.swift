@@ -54,7 +54,9 @@ extension SeededGenerator {
       version: version, architecture: version == 2 && below(8) == 0 ? .aarch64 : .x64, records: records)
   }
 
-  private mutating func mask() -> PlatformMask { .init(below(4) == 0 ? UInt32(truncatingIfNeeded: next()) : 1 << UInt32(below(3))) }
+  private mutating func mask() -> PlatformMask {
+    .init(below(4) == 0 ? UInt32(truncatingIfNeeded: next()) : 1 << UInt32(below(3)))
+  }
 
   private mutating func gpa() -> UInt64 { below(4) == 0 ? next() : UInt64(below(64)) << 12 }
 
@@ -74,7 +76,8 @@ extension SeededGenerator {
       return .init(
         .relocatableRegion(
           .init(
-            mask: mask(), vpIndex: UInt16(below(3)), vtl: UInt8(below(3)), flags: UInt8(below(256)), alignment: gpa(),
+            mask: mask(), vpIndex: UInt16(below(3)), vtl: UInt8(below(3)), flags: UInt8(below(256)),
+            alignment: gpa(),
             gpa: gpa(), size: gpa(), minimumGPA: gpa(), maximumGPA: gpa())))
     case 2:
       return .init(
@@ -86,30 +89,39 @@ extension SeededGenerator {
     default:
       return .init(
         .ccaPolicy(
-          .init(mask: mask(), requiredZeroes: next(), requiredOnes: next(), hashAlgorithm: UInt8(below(4)), lfaPolicy: 0)))
+          .init(
+            mask: mask(), requiredZeroes: next(), requiredOnes: next(), hashAlgorithm: UInt8(below(4)),
+            lfaPolicy: 0)))
     }
   }
 
   private mutating func directive() -> ImageRecord {
     let kinds: [HeaderType] = [
-      .vpCountParameter, .srat, .madt, .mmioRanges, .memoryMap, .commandLine, .slit, .pptt, .deviceTree, .environmentInfo,
+      .vpCountParameter, .srat, .madt, .mmioRanges, .memoryMap, .commandLine, .slit, .pptt, .deviceTree,
+      .environmentInfo,
     ]
     switch below(9) {
     case 0:
       let size = UInt64(below(3)) << 12
       return .init(
-        .parameterArea(.init(index: UInt32(below(4)), byteCount: size)), data: size == 0 ? [] : bytes(upTo: Int(size)))
+        .parameterArea(.init(index: UInt32(below(4)), byteCount: size)),
+        data: size == 0 ? [] : bytes(upTo: Int(size)))
     case 1: return .init(.parameterInsert(.init(gpa: gpa(), mask: mask(), areaIndex: UInt32(below(4)))))
-    case 2: return .init(.vpContext(.init(gpa: gpa(), mask: mask(), vpIndex: UInt16(below(2)))), data: bytes(upTo: 4096))
+    case 2:
+      return .init(
+        .vpContext(.init(gpa: gpa(), mask: mask(), vpIndex: UInt16(below(2)))), data: bytes(upTo: 4096))
     case 3: return .init(.requiredMemory(.init(gpa: gpa(), mask: mask(), byteCount: UInt32(below(4)) << 12)))
     case 4:
       return .init(
-        .parameter(.init(kinds[below(kinds.count)], areaIndex: UInt32(below(4)), byteOffset: UInt32(below(8200)))))
+        .parameter(
+          .init(kinds[below(kinds.count)], areaIndex: UInt32(below(4)), byteOffset: UInt32(below(8200)))))
     case 5:
       var block = SNPIDBlock(mask: mask())
       block.setWord(UInt32(truncatingIfNeeded: next()), at: SNPIDBlock.Offset.guestSVN)
       return .init(.snpIDBlock(block))
-    case 6: return .init(.errorRange(.init(gpa: gpa(), mask: mask(), byteCount: UInt32(truncatingIfNeeded: next()))))
+    case 6:
+      return .init(
+        .errorRange(.init(gpa: gpa(), mask: mask(), byteCount: UInt32(truncatingIfNeeded: next()))))
     default:
       return .init(
         .pageData(
