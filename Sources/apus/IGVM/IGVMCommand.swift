@@ -4,7 +4,7 @@ import IGVM
 extension Commands {
   static let igvm = Command(
     name: "igvm", summary: "Builds, inspects, verifies, measures and signs IGVM files.",
-    usage: "apus igvm COMMAND ...", subcommands: [igvmBuild, igvmInspect, igvmVerify, igvmMeasure])
+    usage: "apus igvm COMMAND ...", subcommands: [igvmBuild, igvmInspect, igvmVerify, igvmMeasure, igvmSign])
 }
 
 /// A platform by the name that options and layouts use.

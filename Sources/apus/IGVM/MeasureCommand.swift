@@ -15,9 +15,12 @@ extension Commands {
         "--native-zero", "SNP: import pages without data as ZERO pages, as QEMU does OVMF's metadata pages"),
       .init(
         "--first-parameter-page", "SNP: count only the first page of a parameter area, as igvmmeasure does"),
-      .init("--json", "print JSON"),
+      .init("--corim", value: "FILE", "also write the measurement as a CoRIM, for attestation verifiers"),
+      .init("--json", "print JSON: the measurement as a reference value, and what else was asked for"),
     ],
     details: """
+      An SNP ID block in the file is checked as the firmware would; exit 1 if it does not hold.
+
       SNP: LD = SHA384(PAGE_INFO) for each page. TDX: SHA384 over MEM.PAGE.ADD and MR.EXTEND records.
       By default a page without data is a NORMAL page of zeros and every page of a parameter area counts,
       as QEMU with KVM does it.
@@ -68,11 +71,16 @@ private struct MeasureCommand {
       throw Failure(error, in: file.path)
     }
     let breaches = try checkKVM(file, platform)
+    let identity = try checkIdentity(file, platform, digest)
     let name = platform.platform == .snp ? "snp" : "tdx"
+    if let path = arguments["--corim"] {
+      try Files.write(ReferenceValues.corim(platform: name, digest: digest), to: path)
+    }
     try Output.write(
       arguments.has("--json")
-        ? json(name, digest, steps, breaches) : text(name, digest, steps, breaches, file.path))
-    return breaches?.isEmpty == false ? 1 : 0
+        ? json(name, digest, steps, breaches, identity)
+        : text(name, digest, steps, breaches, identity, file.path))
+    return breaches?.isEmpty == false || (identity ?? .valid) != .valid ? 1 : 0
   }
 
   private func choose(_ platforms: [SupportedPlatform]) throws(Failure) -> SupportedPlatform {
@@ -107,8 +115,41 @@ private struct MeasureCommand {
     return Verification.run(file.bytes, .kvm).filter { $0.rule.origin == .loader }
   }
 
+  /// What the file's ID block is worth; nil if it has none.
+  private func checkIdentity(
+    _ file: LoadedFile, _ platform: SupportedPlatform, _ digest: Digest384
+  ) throws(Failure) -> SNPIdentityCheck? {
+    guard platform.platform == .snp else { return nil }
+    do throws(Violation) {
+      var reader = try HeaderReader(file.bytes.span)
+      var policy: UInt64 = 0
+      while let located = try reader.next(file.bytes.span) {
+        guard located.header.mask.intersects(platform.mask) else { continue }
+        if case .guestPolicy(let header) = located.header { policy = header.policy }
+        if case .snpIDBlock(let block) = located.header {
+          return block.check(launchDigest: digest, policy: policy)
+        }
+      }
+      return nil
+    } catch {
+      throw Failure(error, in: file.path)
+    }
+  }
+
+  private static func words(_ check: SNPIdentityCheck) -> String {
+    switch check {
+    case .valid: "valid"
+    case .anotherDigest: "holds another launch digest"
+    case .badSignature: "the ID key's signature is wrong"
+    case .badAuthorSignature: "the author key's signature is wrong"
+    case .unsupported: "its version or algorithm is not supported"
+    }
+  }
+
   private func text(
-    _ platform: String, _ digest: Digest384, _ steps: [Step], _ breaches: [Violation]?, _ path: String
+    _ platform: String, _ digest: Digest384, _ steps: [Step], _ breaches: [Violation]?,
+    _ identity: SNPIdentityCheck?,
+    _ path: String
   ) -> String {
     var text = ""
     if !steps.isEmpty {
@@ -122,11 +163,13 @@ private struct MeasureCommand {
           })
     }
     if let breaches, !breaches.isEmpty { text += Verification.text(path, breaches) }
+    if let identity { text += "ID block: \(Self.words(identity))\n" }
     return text + "\(platform) \(Number.hex(bytes: digest.array))\n"
   }
 
   private func json(
-    _ platform: String, _ digest: Digest384, _ steps: [Step], _ breaches: [Violation]?
+    _ platform: String, _ digest: Digest384, _ steps: [Step], _ breaches: [Violation]?,
+    _ identity: SNPIdentityCheck?
   ) -> String {
     var fields: [(String, JSONValue)] = [
       ("platform", .string(platform)), ("digest", .string(Number.hex(bytes: digest.array))),
@@ -145,6 +188,7 @@ private struct MeasureCommand {
             })
         ))
     }
+    if let identity { fields.append(("id_block", .string(Self.words(identity)))) }
     if let breaches {
       fields.append(
         (
