@@ -29,11 +29,13 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 let rooms: [Target] = [
   room("Bits"),
   room("Crypto", ["Bits"], settings: lifetimes),
+  room("TPM", ["Crypto", "Bits"], settings: lifetimes),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "Crypto"),
+  tests(of: "TPM", ["Crypto"]),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
