@@ -42,6 +42,7 @@ let rooms: [Target] = [
   room("Measurement", ["Bits", "IGVM", "Crypto"]),
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
+  room("TPM", ["Crypto", "Bits"], settings: lifetimes),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -100,6 +101,7 @@ let hostedOnly: [Target] = [
   tests(of: "Measurement", ["IGVM", "Crypto"]),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
+  tests(of: "TPM", ["Crypto"]),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
