@@ -22,11 +22,15 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
-  room("Bits")
+  room("Bits"),
+  room("SNP", ["Bits"]),
+  room("Model", ["Bits", "SNP"]),
 ]
 
 let hostedOnly: [Target] = [
-  tests(of: "Bits")
+  tests(of: "Bits"),
+  tests(of: "SNP", ["Bits"]),
+  tests(of: "Model", ["Bits", "SNP"]),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
