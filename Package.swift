@@ -24,13 +24,15 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 let rooms: [Target] = [
   room("Bits"),
   room("SNP", ["Bits"]),
-  room("Model", ["Bits", "SNP"]),
+  room("TDX", ["Bits"]),
+  room("Model", ["Bits", "SNP", "TDX"]),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "SNP", ["Bits"]),
-  tests(of: "Model", ["Bits", "SNP"]),
+  tests(of: "TDX", ["Bits"]),
+  tests(of: "Model", ["Bits", "SNP", "TDX"]),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
