@@ -10,9 +10,14 @@ let isBare = Context.environment["APUS_BARE"] != nil
 let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 
 /// A room: a library target that builds both on Linux and on bare metal.
-func room(_ name: String, _ imports: [Target.Dependency] = [], path: String? = nil) -> Target {
-  .target(name: name, dependencies: imports, path: path, swiftSettings: strict)
+func room(
+  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, settings: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: imports, path: path, swiftSettings: strict + settings)
 }
+
+/// For rooms whose own types hand out spans of themselves (`@_lifetime`).
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 
 /// The hosted unit tests of one room.
 func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
@@ -26,6 +31,7 @@ let rooms: [Target] = [
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("Model", ["Bits", "SNP", "TDX"]),
+  room("Crypto", ["Bits"], settings: lifetimes),
 ]
 
 let hostedOnly: [Target] = [
@@ -33,6 +39,8 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "Model", ["Bits", "SNP", "TDX"]),
+  tests(of: "Crypto"),
+  .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
 let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
