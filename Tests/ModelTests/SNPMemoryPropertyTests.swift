@@ -24,7 +24,7 @@ private struct Shadow {
 /// One machine under random guest and hostile host.
 private struct Harness: ~Copyable {
   var memory = SNPMemory(
-    asid: 5, systemPageCount: 1024, guestPageCount: 1024, translationCapacity: 24,
+    asid: 5, systemPageCount: 1024, windows: PageWindows(pageCount: 1024), translationCapacity: 24,
     revocationCapacity: 8)
   var shadow = Shadow()
   var random: SeededRandom
@@ -222,12 +222,13 @@ private struct Harness: ~Copyable {
     }
     for index in 0..<memory.translations.count {
       guard let item = memory.translations.item(index) else { return "translation \(index)" }
-      let now = memory.privateMapping(item.guestPage, item.vmpl)
+      let vmpl = VMPL(rawValue: item.level)
+      let now = memory.privateMapping(item.guestPage, vmpl)
       let current = memory.rmp.read(item.systemPage)
       let isCurrent =
         current?.isValidated == true && current?.guestPage == item.guestPage
-        && current?.permissions(item.vmpl).isSuperset(of: item.permissions) == true
-      if !isCurrent, !memory.revocations.isOpen(item.guestPage, item.vmpl) {
+        && current?.permissions(vmpl).isSuperset(of: RMPPermissions(rawValue: item.rights)) == true
+      if !isCurrent, !memory.revocations.isOpen(item.guestPage, vmpl) {
         return "stale translation \(item) is in no ledger; now \(String(describing: now))"
       }
     }

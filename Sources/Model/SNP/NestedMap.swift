@@ -19,15 +19,20 @@ public struct NestedEntry: Equatable, Sendable {
   }
 }
 
-/// The nested page table of one guest as an array over guest pages, 8 bytes each.
+/// The nested page table of one guest as an array over its windows of pages, 8 bytes each.
 ///
 /// It belongs to the host, so nothing in it is trusted: the RMP decides. Storage is fixed at `init`.
 public struct NestedMap: ~Copyable {
   /// Bit 0 present, 1 writable, 2 mapped as 2 MiB, 63:12 system page.
   private var words: [UInt64]
+  /// The guest pages that the table covers.
+  public let windows: PageWindows
 
-  /// An empty table for guest pages 0 to `guestPageCount` - 1.
-  public init(guestPageCount: Int) { words = [UInt64](repeating: 0, count: max(0, guestPageCount)) }
+  /// An empty table for the guest pages of `windows`.
+  public init(windows: PageWindows) {
+    self.windows = windows
+    words = [UInt64](repeating: 0, count: windows.pageCount)
+  }
 
   /// How many guest pages the table covers.
   public var pageCount: Int { words.count }
@@ -35,7 +40,7 @@ public struct NestedMap: ~Copyable {
   /// The mapping of `page`; nil if there is none.
   public subscript(page: GuestPage) -> NestedEntry? {
     get {
-      guard let index = Int(exactly: page.rawValue), index < words.count else { return nil }
+      guard let index = windows.index(page) else { return nil }
       let word = words[index]
       guard word & 1 != 0 else { return nil }
       return NestedEntry(
@@ -43,7 +48,7 @@ public struct NestedMap: ~Copyable {
         pageSize: word & 4 != 0 ? .size2M : .size4K)
     }
     set {
-      guard let index = Int(exactly: page.rawValue), index < words.count else { return }
+      guard let index = windows.index(page) else { return }
       guard let entry = newValue else {
         words[index] = 0
         return
@@ -53,11 +58,9 @@ public struct NestedMap: ~Copyable {
     }
   }
 
-  /// Maps 2 MiB at once; false (and nothing done) unless both ends are aligned and in range.
+  /// Maps 2 MiB at once; false (and nothing done) unless both ends are aligned and the guest's in range.
   public mutating func map2M(_ guest: GuestPage, to system: SystemPage, isWritable: Bool = true) -> Bool {
-    guard guest.is2MAligned, system.is2MAligned, let first = Int(exactly: guest.rawValue),
-      first <= words.count - 512
-    else { return false }
+    guard guest.is2MAligned, system.is2MAligned, windows.index(guest) != nil else { return false }
     for offset in 0..<UInt64(512) {
       self[guest.advanced(by: offset)] = NestedEntry(
         page: system.advanced(by: offset), isWritable: isWritable, pageSize: .size2M)

@@ -20,15 +20,15 @@ public struct SNPMemory: ~Copyable {
   /// The guest's address-space identifier, not 0.
   public let asid: UInt32
 
-  /// A guest with `asid` on a machine of `systemPageCount` pages, whose own addresses end at
-  /// `guestPageCount`; all storage is allocated here.
+  /// A guest with `asid` on a machine of `systemPageCount` pages, whose own addresses lie in
+  /// `windows`; all storage is allocated here.
   public init(
-    asid: UInt32, systemPageCount: Int, guestPageCount: Int, translationCapacity: Int = 0,
+    asid: UInt32, systemPageCount: Int, windows: PageWindows, translationCapacity: Int = 0,
     revocationCapacity: Int = 256
   ) {
     self.asid = asid
     rmp = RMP(pageCount: systemPageCount)
-    nested = NestedMap(guestPageCount: guestPageCount)
+    nested = NestedMap(windows: windows)
     revocations = RevocationLedger(capacity: revocationCapacity)
     translations = TranslationCache(capacity: translationCapacity)
   }
@@ -76,8 +76,8 @@ public struct SNPMemory: ~Copyable {
     _ caller: SNPCaller, _ page: GuestPage, _ kind: SNPAccessKind
   ) throws(GuestFault) -> SystemPage {
     let needed = kind.needed(cpl: caller.cpl)
-    if let cached = translations.lookUp(cpu: caller.cpu, vmpl: caller.vmpl, page),
-      cached.permissions.isSuperset(of: needed)
+    if let cached = translations.lookUp(cpu: caller.cpu, level: caller.vmpl.rawValue, page),
+      RMPPermissions(rawValue: cached.rights).isSuperset(of: needed)
     {
       if revocations.isOpen(page, caller.vmpl),
         !(privateMapping(page, caller.vmpl)?.permissions.isSuperset(of: needed) ?? false)
@@ -98,8 +98,8 @@ public struct SNPMemory: ~Copyable {
     }
     translations.insert(
       CachedTranslation(
-        cpu: caller.cpu, vmpl: caller.vmpl, guestPage: page, systemPage: mapping.page,
-        permissions: mapping.isWritable ? held : held.subtracting(.write)))
+        cpu: caller.cpu, level: caller.vmpl.rawValue, guestPage: page, systemPage: mapping.page,
+        rights: (mapping.isWritable ? held : held.subtracting(.write)).rawValue))
     return mapping.page
   }
 

@@ -6,14 +6,14 @@ import SNP
 public struct CachedTranslation: Equatable, Sendable {
   /// The CPU whose TLB holds it.
   public var cpu: Int
-  /// The level that made the access.
-  public var vmpl: VMPL
-  /// The guest page, accessed with C = 1.
+  /// The VMPL, or the VM index under TDX, that made the access.
+  public var level: UInt8
+  /// The guest page, accessed privately.
   public var guestPage: GuestPage
   /// The system page behind it.
   public var systemPage: SystemPage
-  /// The rights at the time of the walk.
-  public var permissions: RMPPermissions
+  /// The rights at the time of the walk, as the architecture at hand encodes them.
+  public var rights: UInt8
 }
 
 /// The TLBs of all CPUs as one bounded pool with round-robin replacement.
@@ -40,9 +40,9 @@ public struct TranslationCache: ~Copyable {
     index >= 0 && index < items.count ? items[index] : nil
   }
 
-  /// What `cpu` remembers about `page` at `vmpl`.
-  func lookUp(cpu: Int, vmpl: VMPL, _ page: GuestPage) -> CachedTranslation? {
-    for item in items where item.cpu == cpu && item.vmpl == vmpl && item.guestPage == page {
+  /// What `cpu` remembers about `page` at `level`.
+  func lookUp(cpu: Int, level: UInt8, _ page: GuestPage) -> CachedTranslation? {
+    for item in items where item.cpu == cpu && item.level == level && item.guestPage == page {
       return item
     }
     return nil
@@ -52,7 +52,7 @@ public struct TranslationCache: ~Copyable {
   mutating func insert(_ item: CachedTranslation) {
     guard capacity > 0 else { return }
     for index in items.indices
-    where items[index].cpu == item.cpu && items[index].vmpl == item.vmpl
+    where items[index].cpu == item.cpu && items[index].level == item.level
       && items[index].guestPage == item.guestPage
     {
       items[index] = item
@@ -80,10 +80,16 @@ public struct TranslationCache: ~Copyable {
     victim = 0
   }
 
+  /// Drops what `cpu` knows of one level.
+  mutating func drop(cpu: Int, level: UInt8) {
+    items.removeAll { $0.cpu == cpu && $0.level == level }
+    victim = 0
+  }
+
   /// Drops all but the translations whose right is still being taken away.
   mutating func dropAll(keeping open: borrowing RevocationLedger) {
     var kept = 0
-    for index in items.indices where open.isOpen(items[index].guestPage, items[index].vmpl) {
+    for index in items.indices where open.isOpen(items[index].guestPage, VMPL(rawValue: items[index].level)) {
       items[kept] = items[index]
       kept += 1
     }
