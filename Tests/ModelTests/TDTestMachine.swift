@@ -16,7 +16,8 @@ final class TDTestMachine {
     configuration.maximumVCPUCount = 8
     change(&configuration)
     td = TrustDomain(
-      configuration, windows: PageWindows(pageCount: 4096), translationCapacity: translationCapacity)
+      configuration, windows: PageWindows(pageCount: 4096), systemPageCount: 8192,
+      translationCapacity: translationCapacity)
     _ = td.addTable(GuestPage(rawValue: 0))
     for vm in 0..<l2Count { _ = td.addTable(GuestPage(rawValue: 0), vm: vm + 1) }
     for page in 0..<UInt64(16) {

@@ -105,7 +105,8 @@ extension TrustDomain {
       throw exit(vcpu, access, .none, vm: vm)
     }
     switch shared[page] {
-    case .page(let system): return system
+    // A shared mapping of a private page would poison it on hardware; here it reaches nothing.
+    case .page(let system) where ownership.isFree(system): return system
     case .device where vm == 0:
       throw raiseVE(
         vcpu,

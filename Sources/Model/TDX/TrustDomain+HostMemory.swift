@@ -25,7 +25,9 @@ extension TrustDomain {
   /// Rule: tdx.md D.7; only before the launch is finalized. The caller has put the contents in place.
   public mutating func addPage(_ page: GuestPage, _ system: SystemPage) -> Bool {
     let walk = sept.walk(page, to: 0)
-    guard measurements.mrtd == nil, walk.level == 0, walk.entry.state == .free else { return false }
+    guard measurements.mrtd == nil, walk.level == 0, walk.entry.state == .free,
+      ownership.take(system, count: 1)
+    else { return false }
     sept.update(page, level: 0) { $0 = SEPTEntry(.mapped, system) }
     measurements.addPage(page)
     return true
@@ -57,6 +59,7 @@ extension TrustDomain {
     let walk = sept.walk(page, to: level)
     guard level <= 1, walk.level == level, walk.entry.state == .free else { return false }
     if level == 1, !page.is2MAligned || !system.is2MAligned { return false }
+    guard ownership.take(system, count: level == 1 ? 512 : 1) else { return false }
     sept.update(page, level: level) { $0 = SEPTEntry(.pending, system) }
     return true
   }
@@ -111,6 +114,7 @@ extension TrustDomain {
       walk.entry.state == .blocked || walk.entry.state == .pendingBlocked
     else { return false }
     translations.drop(walk.entry.page, count: level == 1 ? 512 : 1)
+    ownership.free(walk.entry.page, count: level == 1 ? 512 : 1)
     sept.dropAliases(page, level: level)
     sept.update(page, level: level) { $0 = SEPTEntry() }
     return true

@@ -26,7 +26,7 @@ extension TrustDomain {
       let controls =
         isVCPU(vcpu) && vm >= 1 && vm <= configuration.l2Count ? vcpus[vcpu].l2[vm - 1].controls : 0
       if controls & L2Virtual.enableSharedEPT != 0, access.kind != .fetch,
-        case .page(let system) = shared[page]
+        case .page(let system) = shared[page], ownership.isFree(system)
       {
         return system
       }

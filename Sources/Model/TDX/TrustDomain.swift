@@ -11,6 +11,8 @@ public struct TrustDomain: ~Copyable {
   public let configuration: TDConfiguration
   /// Private memory.
   public internal(set) var sept: SecureEPT
+  /// Which system pages are private to the TD.
+  public internal(set) var ownership: PageOwnership
   /// Shared memory: the host's own EPT.
   public var shared: SharedEPT
   /// The vCPUs.
@@ -38,13 +40,17 @@ public struct TrustDomain: ~Copyable {
   public static let pendingVEDisable: UInt64 = 1
 
   /// A TD of this configuration whose private pages lie in `windows`; nothing is mapped.
+  ///
+  /// `systemPageCount` is the machine's memory in 4 KiB pages.
   public init(
-    _ configuration: TDConfiguration, windows: PageWindows, translationCapacity: Int = 0,
+    _ configuration: TDConfiguration, windows: PageWindows, systemPageCount: Int,
+    translationCapacity: Int = 0,
     revocationCapacity: Int = 256
   ) {
     self.configuration = configuration
     sept = SecureEPT(windows: windows, l2Count: configuration.l2Count)
     shared = SharedEPT(windows: windows)
+    ownership = PageOwnership(pageCount: systemPageCount)
     vcpus = [TDVirtualCPU](
       repeating: TDVirtualCPU(l2Count: configuration.l2Count), count: configuration.vcpuCount)
     translations = TranslationCache(capacity: translationCapacity)
