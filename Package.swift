@@ -30,6 +30,7 @@ let rooms: [Target] = [
   room("Bits"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
+  room("SVSMProtocol", ["Bits"]),
   room("Model", ["Bits", "Crypto", "SNP", "TDX"]),
   room("Crypto", ["Bits"], settings: lifetimes),
 ]
@@ -38,6 +39,7 @@ let hostedOnly: [Target] = [
   tests(of: "Bits"),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
+  tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "SNP", "TDX"]),
   tests(of: "Crypto"),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
