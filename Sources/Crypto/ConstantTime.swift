@@ -5,14 +5,9 @@
 /// `ci/crypto-asm` checks that the code emitted for the functions here contains no conditional
 /// jump that depends on their arguments.
 public enum ConstantTime {
-  // Hides a value's range from the optimiser, which otherwise may turn mask arithmetic on a value
-  // it knows to be 0 or 1 back into a branch. Not inlined and not analysed, so it is opaque.
-  @_optimize(none) @inline(never)
-  static func opaque(_ value: UInt64) -> UInt64 { value }
-
   /// All ones if the lowest bit of `bit` is set, otherwise zero.
   @inline(__always)
-  public static func mask(bit: UInt64) -> UInt64 { 0 &- (opaque(bit) & 1) }
+  public static func mask(bit: UInt64) -> UInt64 { 0 &- (bit & 1) }
 
   /// All ones if `value` is zero, otherwise zero.
   @inline(__always)

@@ -10,8 +10,6 @@ func hex(_ bytes: some Sequence<UInt8>) -> String {
   return text
 }
 
-func hex(_ digest: Digest) -> String { hex((0..<digest.count).map { digest.bytes[$0] }) }
-
 func hex<let count: Int>(_ array: InlineArray<count, UInt8>) -> String { hex(bytes(array)) }
 
 func bytes<let count: Int>(_ array: InlineArray<count, UInt8>) -> [UInt8] { (0..<count).map { array[$0] } }
