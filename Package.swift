@@ -32,7 +32,9 @@ let rooms: [Target] = [
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
   room("Model", ["Bits", "Crypto", "SNP", "TDX"]),
+  room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
+  room("Measurement", ["Bits", "IGVM", "Crypto"]),
 ]
 
 let hostedOnly: [Target] = [
@@ -41,6 +43,8 @@ let hostedOnly: [Target] = [
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "SNP", "TDX"]),
+  tests(of: "IGVM"),
+  tests(of: "Measurement", ["IGVM", "Crypto"]),
   tests(of: "Crypto"),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
