@@ -42,7 +42,7 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
   tests(of: "IGVM"),
   tests(of: "Measurement", ["IGVM", "Crypto"]),
   tests(of: "Crypto"),

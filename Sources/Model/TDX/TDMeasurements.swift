@@ -3,7 +3,7 @@
 import Crypto
 
 /// A SHA-384 digest, 48 bytes.
-public typealias Digest384 = InlineArray<48, UInt8>
+public typealias MeasurementRegister = InlineArray<48, UInt8>
 
 /// The measurement registers of a TD.
 ///
@@ -11,7 +11,7 @@ public typealias Digest384 = InlineArray<48, UInt8>
 public struct TDMeasurements: Sendable {
   private var stream = SHA384()
   /// MRTD; nil until the launch is finalized.
-  public private(set) var mrtd: Digest384?
+  public private(set) var mrtd: MeasurementRegister?
   /// The four RTMRs, 48 bytes each, in order.
   private var registers = InlineArray<192, UInt8>(repeating: 0)
 
@@ -51,8 +51,8 @@ public struct TDMeasurements: Sendable {
   }
 
   /// RTMR `index` (0 to 3); zero for others.
-  public func rtmr(_ index: Int) -> Digest384 {
-    var digest = Digest384(repeating: 0)
+  public func rtmr(_ index: Int) -> MeasurementRegister {
+    var digest = MeasurementRegister(repeating: 0)
     guard index >= 0, index < 4 else { return digest }
     for byte in 0..<48 { digest[byte] = registers[index * 48 + byte] }
     return digest

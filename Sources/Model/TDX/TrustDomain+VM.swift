@@ -55,7 +55,7 @@ extension TrustDomain {
   }
 
   /// The word `element` of a digest, little-endian.
-  private static func word(_ digest: Digest384, _ element: Int) -> UInt64 {
+  private static func word(_ digest: MeasurementRegister, _ element: Int) -> UInt64 {
     var value: UInt64 = 0
     guard element >= 0, element < 6 else { return 0 }
     for byte in 0..<8 { value |= UInt64(digest[element * 8 + byte]) << UInt64(8 * byte) }
