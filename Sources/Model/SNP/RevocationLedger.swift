@@ -19,6 +19,8 @@ public struct RevocationLedger: ~Copyable {
     var count: UInt64
     var levels: UInt8
     var posters: CPUSet
+    /// The CPUs that made the reductions; they must flush before they go down.
+    var openers: CPUSet
   }
 
   private var items: [Item]
@@ -36,10 +38,11 @@ public struct RevocationLedger: ~Copyable {
   public var isEmpty: Bool { items.isEmpty && everything == nil }
 
   /// Transition 1 or 4: notes that the levels in `levels` (bit n is VMPLn) lost rights on
-  /// `count` pages from `page`.
-  mutating func open(_ page: GuestPage, count: UInt64, levels: UInt8) {
+  /// `count` pages from `page`, by an instruction of `cpu`.
+  mutating func open(_ page: GuestPage, count: UInt64, levels: UInt8, by cpu: Int) {
     if everything != nil {
       everything?.posters = CPUSet()
+      everything?.openers.insert(cpu)
       everything?.levels |= levels
       return
     }
@@ -47,20 +50,30 @@ public struct RevocationLedger: ~Copyable {
       let item = items[index]
       if item.first == page.rawValue, item.count == count {
         items[index].posters = CPUSet()
+        items[index].openers.insert(cpu)
         return
       }
       if item.posters.isEmpty, item.first &+ item.count == page.rawValue {
         items[index].count &+= count
+        items[index].openers.insert(cpu)
         return
       }
     }
     if items.count < capacity {
-      items.append(Item(first: page.rawValue, count: count, levels: levels, posters: CPUSet()))
+      items.append(
+        Item(
+          first: page.rawValue, count: count, levels: levels, posters: CPUSet(), openers: CPUSet(cpu)))
     } else {
-      var merged = levels
-      for item in items { merged |= item.levels }
+      var merged = Item(
+        first: 0, count: .max, levels: levels, posters: CPUSet(), openers: CPUSet(cpu))
+      for item in items {
+        merged.levels |= item.levels
+        for other in 0..<CPUSet.capacity where item.openers.contains(other) {
+          merged.openers.insert(other)
+        }
+      }
       items.removeAll(keepingCapacity: true)
-      everything = Item(first: 0, count: .max, levels: merged, posters: CPUSet())
+      everything = merged
     }
   }
 
@@ -74,6 +87,13 @@ public struct RevocationLedger: ~Copyable {
   mutating func sync(by cpu: Int) {
     items.removeAll { $0.posters.contains(cpu) }
     if let item = everything, item.posters.contains(cpu) { everything = nil }
+  }
+
+  /// Whether a reduction that `cpu` made is open.
+  public func hasOpen(by cpu: Int) -> Bool {
+    if everything?.openers.contains(cpu) == true { return true }
+    for item in items where item.openers.contains(cpu) { return true }
+    return false
   }
 
   /// Whether a reduction on `page` for `vmpl` is open.

@@ -115,10 +115,11 @@ public struct SNPMachine: ~Copyable {
 
   /// Chooses the level that the vCPU runs next; false if it has no VMSA there.
   ///
-  /// A vCPU that goes down with a reduction of rights not flushed everywhere is a breach.
+  /// A vCPU that goes down with a reduction of rights that it made and has not flushed everywhere is a
+  /// breach (issue 4: completing a call with one open is a violation).
   mutating func switchTo(_ vcpu: Int, from: VMPL, _ vmpl: VMPL) -> Bool {
     guard vmpl.isArchitectural, vcpus[vcpu].vmsa(vmpl) != nil else { return false }
-    if vmpl > from, !memory.revocations.isEmpty {
+    if vmpl > from, memory.revocations.hasOpen(by: vcpu) {
       memory.note(.openRevocation, SNPCaller(cpu: vcpu, vmpl: from), GuestPage(rawValue: 0))
     }
     vcpus[vcpu].next = vmpl

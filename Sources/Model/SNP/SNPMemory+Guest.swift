@@ -67,7 +67,7 @@ extension SNPMemory {
       return RMPResult(.success, carry: true)
     }
     rmp.update(mapping.page) { $0.isValidated = validate }
-    if !validate { revocations.open(target.page, count: size.pageCount, levels: 0b1111) }
+    if !validate { revocations.open(target.page, count: size.pageCount, levels: 0b1111, by: caller.cpu) }
     return RMPResult(.success)
   }
 
@@ -115,7 +115,7 @@ extension SNPMemory {
     }
     if !old.isSubset(of: operand.permissions) {
       revocations.open(
-        target.page, count: size.pageCount, levels: 1 << operand.target.rawValue)
+        target.page, count: size.pageCount, levels: 1 << operand.target.rawValue, by: caller.cpu)
     }
     return RMPResult(.success)
   }
