@@ -129,4 +129,6 @@ final class TDTestMachine {
   func postInterrupt(_ vector: UInt8, _ state: L2EnterState) -> L2Route {
     td.postedInterrupt(0, requested: vector, state, stack: 0x7000, &registers, &memory)
   }
+
+  func mayHostWrite(_ page: SystemPage) -> Bool { td.ownership.mayHostWrite(page) }
 }
