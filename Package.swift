@@ -13,9 +13,10 @@ let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .erro
 
 /// A room: a library target that builds both on Linux and on bare metal.
 func room(
-  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, settings: [SwiftSetting] = []
+  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [],
+  settings: [SwiftSetting] = []
 ) -> Target {
-  .target(name: name, dependencies: imports, path: path, swiftSettings: strict + settings)
+  .target(name: name, dependencies: imports, path: path, exclude: exclude, swiftSettings: strict + settings)
 }
 
 /// For rooms whose own types hand out spans of themselves (`@_lifetime`).
@@ -37,6 +38,10 @@ let rooms: [Target] = [
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("SNP", ["Bits"]),
+  room("TDX", ["Bits"]),
+  room("SVSMProtocol", ["Bits"]),
+  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto"]),
@@ -94,6 +99,10 @@ let hostedOnly: [Target] = [
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "SNP", ["Bits"]),
+  tests(of: "TDX", ["Bits"]),
+  tests(of: "SVSMProtocol", ["Bits"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
