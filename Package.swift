@@ -71,17 +71,23 @@ let concurrency: [Target] = [
     ]),
   .target(
     name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
-    exclude: ["Entry", "Module", "Hosted"], sources: ["Handles", "Bare"],
+    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost"], sources: ["Handles", "Bare"],
     swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
 ]
 let hostedTasks: Target = .target(
   name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
-  exclude: ["Entry", "Module", "Bare"], sources: ["Handles", "Hosted"],
+  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
 let bareOnly: [Target] = concurrency + [
   .target(name: "Boot"),
   room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+  .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
+  room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
+  .executableTarget(
+    name: "board-sim",
+    dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+    path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
   board("native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
 ]
 
