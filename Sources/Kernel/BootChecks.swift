@@ -13,6 +13,7 @@ extension Kernel {
     if options.has("test", "exhaust") { passed = checkExhaustion() }
     if options.has("test", "late") { passed = checkLateProcessor() }
     if options.has("test", "timer") { passed = checkTimer() }
+    if options.has("test", "registers") { passed = checkRegisters() }
     platform.console.line(passed ? "test passed" : "test FAILED")
     machine.end(passed ? .pass : .fail)
   }
@@ -73,6 +74,16 @@ extension Kernel {
       good = good && clock.now() >= deadline
     }
     return good
+  }
+
+  // A hundred timer interrupts, each at another place of the loop that watches the registers.
+  private func checkRegisters() -> Bool {
+    guard let clock else { return false }
+    for round in 0..<UInt64(100) {
+      clock.arm(at: clock.now().advanced(by: clock.ticks(microseconds: 100) &+ round &* 7))
+      guard machine.keepsRegisters(over: 1) else { return false }
+    }
+    return true
   }
 
   private func pause(_ clock: Platform.Time, microseconds: UInt64) {

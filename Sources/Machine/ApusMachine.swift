@@ -104,6 +104,8 @@ public struct ApusMachine: BareMachine {
 
   /// Lets interrupts in.
   public func enableInterrupts() { Interrupts.enable() }
+  /// Whether registers survive interrupts.
+  public func keepsRegisters(over interrupts: UInt64) -> Bool { apus_check_registers(interrupts) == 1 }
   /// Whether `cpu` halts or is in its guest.
   public func isQuiescent(_ cpu: CPUIndex) -> Bool { FlushPoint.isQuiescent(cpu) }
   /// A mapped word.

@@ -109,6 +109,8 @@ public protocol BareMachine {
   func idle(unless hasWork: () -> Bool)
   /// Lets interrupts in.
   func enableInterrupts()
+  /// Whether every register comes back from each of the next `interrupts` interrupts; they must be on.
+  func keepsRegisters(over interrupts: UInt64) -> Bool
   /// Whether `cpu` halts or is in its guest.
   func isQuiescent(_ cpu: CPUIndex) -> Bool
   /// The word at an address that the kernel mapped; a fault if it did not.
