@@ -139,6 +139,8 @@ public enum DeathWay: CaseIterable, Sendable {
   case precondition
   /// A store to the kernel's own code.
   case writeText
+  /// A store to what boot sealed.
+  case writeSealed
   /// A jump to data.
   case executeData
   /// The kernel's own panic.
@@ -153,6 +155,7 @@ public enum DeathWay: CaseIterable, Sendable {
     case .stackOverflow: "stackoverflow"
     case .precondition: "precondition"
     case .writeText: "writetext"
+    case .writeSealed: "writesealed"
     case .executeData: "executedata"
     case .panic: "panic"
     }
