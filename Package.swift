@@ -28,7 +28,9 @@ let rooms: [Target] = [
   room("X86", ["Bits"]),
   room("Seams", ["X86"]),
   room("TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : [])),
-  room("Kernel", ["Seams", "X86"]),
+  room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
+  room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
+  room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
 ]
 
@@ -63,8 +65,8 @@ let hostedTasks: Target = .target(
 
 let bareOnly: [Target] = concurrency + [
   .target(name: "Boot"),
-  room("Machine", ["Boot", "Seams", "X86"]),
-  board("native", ["Kernel", "Machine", "NativePlatform", "TaskRuntime"]),
+  room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+  board("native", ["Kernel", "Machine", "NativePlatform", "TaskRuntime", "Tasks", "Idle", "Timer"]),
 ]
 
 let hostedOnly: [Target] = [

@@ -1,10 +1,14 @@
 // Boot: the order in which a machine becomes a kernel; read it from top to bottom.
 import Seams
+import TaskRuntime
+import Tasks
 import X86
 
 extension Kernel {
-  /// Boots, and then runs the boot CPU for ever.
-  public func boot() -> Never {
+  /// Boots, and then runs the boot CPU for ever; every CPU starts `tasks`, the board's list, on itself.
+  public func boot(_ tasks: @escaping (Kernel, CPUIndex) throws(SpawnError) -> Void) -> Never {
+    taskList = tasks
+    Executor.prepare(machine.ownerTable)
     do throws(BootFailure) {
       takeBootProcessor()
       greet()

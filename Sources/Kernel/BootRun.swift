@@ -1,5 +1,8 @@
-// BootRun: what a CPU does once it is in: for now it idles.
+// BootRun: a CPU's life once it is in: its executor, the board's tasks, and then step after step.
 import Seams
+import Synchronization
+import TaskRuntime
+import Tasks
 import X86
 
 extension Kernel {
@@ -7,18 +10,43 @@ extension Kernel {
   public func run(_ cpu: CPUIndex) {
     machine.enableInterrupts()
     if cpu == CPUIndex(1), options.has("test", "stale") { staleEntry.victim(machine) }
-    while true {
-      machine.flushPoint()
-      if cpu == .boot, options.has("until", "idle"), allOthersIdle { finish() }
-      machine.idle(unless: { cpu == .boot && options.has("until", "idle") && !allOthersIdle })
+    installExecutor(cpu)
+    startTasks(cpu)
+    while true { _ = Executor.step(flush: machine.flushPoint) }
+  }
+
+  private func installExecutor(_ cpu: CPUIndex) {
+    let index = UInt16(truncatingIfNeeded: cpu.rawValue)
+    guard let seat = machine.makeSeat(),
+      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flushPoint)
+    else { machine.panic("no memory for a CPU's executor") }
+  }
+
+  private func startTasks(_ cpu: CPUIndex) {
+    do throws(SpawnError) {
+      try taskList?(self, cpu)
+      started.add(Executor.currentCounts.spawned, ordering: .relaxed)
+      if cpu == .boot, options.has("until", "idle") {
+        try spawn("until idle", level: 7) { await self.finishWhenIdle() }
+      }
+    } catch {
+      machine.panic("no memory for the board's tasks")
     }
+  }
+
+  // A task of the least urgent level that ends the machine when all CPUs have nothing left to do.
+  private nonisolated(nonsending) func finishWhenIdle() async {
+    while !(Executor.nothingElseIsReady && allOthersIdle) {
+      Machine.Hint.relax()
+      await Leaf.yield()
+    }
+    finish()
   }
 
   private var allOthersIdle: Bool {
     for number in 1..<max(1, UInt32(truncatingIfNeeded: processors.count)) {
       let cpu = CPUIndex(number)
-      if online.contains(cpu), !machine.isQuiescent(cpu) {
-        Machine.Hint.relax()
+      if online.contains(cpu), Executor.state(of: Int(number), in: machine.ownerTable) != .halting {
         return false
       }
     }
@@ -33,7 +61,7 @@ extension Kernel {
     console.write("apus-idle board=")
     console.write(Platform.name)
     field(" cpus=", UInt64(online.count))
-    field(" tasks=", 0)
+    field(" tasks=", started.load(ordering: .relaxed))
     field(" cycles=", cycles)
     field(" image=", (machine.image?.physical.bytes ?? 0) &- (machine.image?.discardable.bytes ?? 0))
     field(" memory=", usedBytes)

@@ -1,5 +1,7 @@
 // Kernel: what boot has built, for as long as the machine runs.
 import Seams
+import Synchronization
+public import Tasks
 import X86
 
 /// Why boot can't go on.
@@ -17,7 +19,9 @@ public enum BootFailure: Error, Equatable, Sendable {
 /// The kernel of one machine on one platform.
 ///
 /// Built by the boot CPU in `boot()`; the other CPUs only read it, but for what locks itself.
-public final class Kernel<Machine: BareMachine, Platform: KernelPlatform>: ProcessorEntry {
+public final class Kernel<Machine: BareMachine & TaskHost, Platform: KernelPlatform>: ProcessorEntry,
+  @unchecked Sendable
+{
   /// All frames.
   public typealias Frames = FrameAllocator<Machine.Memory, Machine.Hint>
   /// The heap of Swift objects.
@@ -53,6 +57,11 @@ public final class Kernel<Machine: BareMachine, Platform: KernelPlatform>: Proce
   var probe: HeapProbe?
   /// What tests on the machine share between CPUs.
   let staleEntry = StaleEntryTest()
+
+  /// The board's list of tasks, started on every CPU.
+  var taskList: ((Kernel, CPUIndex) throws(SpawnError) -> Void)?
+  /// Tasks that the lists have started, on all CPUs.
+  let started = Atomic<UInt64>(0)
 
   /// The most frames that Swift objects take: 2 MiB.
   public static var heapLimit: UInt64 { 512 }

@@ -56,10 +56,19 @@ extension Executor {
     }
   }
 
-  /// A task came from another CPU: a wake, an adoption, or its first run.
+  /// A task came from another CPU: an adoption, its first run, or the wake of one that is here.
   private mutating func enter(_ task: TaskRef) {
-    if task.identifier == 0 { return spawned(task) }
-    makeReady(task)
+    if task.isIn(.moving) {
+      if task.identifier == 0 { return spawned(task) }
+      return makeReady(task)
+    }
+    wakeArrived(task)
+  }
+
+  /// The one wake that a task waits for in a `Mailbox` is here.
+  mutating func wakeArrived(_ task: TaskRef) {
+    task.hasWakeArrived = true
+    wake(task)
   }
 
   private mutating func takeInterrupts() {

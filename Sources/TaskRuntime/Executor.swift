@@ -27,6 +27,8 @@ public struct Executor: ~Copyable {
   var idleIsParked = false
   var isResting = false
   var interruptWaiters: InlineArray<16, TaskRef?>
+  /// Mutexes that tasks of this CPU hold: none may be held when the guest is entered.
+  var heldMutexes = 0
   /// The first of this CPU's tasks, linked through `listed`.
   var tasks: TaskRef?
   var nextIdentifier: UInt32 = 1

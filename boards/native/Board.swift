@@ -1,7 +1,9 @@
 // Board: the native board: plain x86-64 under QEMU.
+import Idle
 import Kernel
 import Machine
 import NativePlatform
+import Tasks
 
 @main struct NativeBoard {
   static func main() {
@@ -11,6 +13,10 @@ import NativePlatform
       hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
     Death.install(
       NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
-    Kernel(machine: machine, platform: platform).boot()
+    Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
+      guard let clock = kernel.clock else { return }
+      let idle = IdleService(MachineHalter(clock))
+      try spawn("idle", level: 7) { await idle.run() }
+    }
   }
 }

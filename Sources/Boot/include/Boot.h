@@ -3,3 +3,6 @@
 #include "CPUBlock.h"
 #include "Image.h"
 #include "Instructions.h"
+
+/// 129 zeroed lines of 64 bytes.
+void *_Nonnull apus_owner_lines_address(void);

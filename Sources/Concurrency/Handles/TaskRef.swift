@@ -127,6 +127,18 @@ public enum TaskState: UInt8, Sendable {
     }
   }
 
+  /// Whether the wake message that the task waits for has been taken from the inbox.
+  @inline(__always) public var hasWakeArrived: Bool {
+    get { unsafe pointer.pointee.flags & TaskFlags.wakeArrived != 0 }
+    nonmutating set {
+      if newValue {
+        unsafe pointer.pointee.flags |= TaskFlags.wakeArrived
+      } else {
+        unsafe pointer.pointee.flags &= ~TaskFlags.wakeArrived
+      }
+    }
+  }
+
   /// Ticks at which leaf waits of the task give up; all ones: never.
   @inline(__always) public var scopeDeadline: UInt64 {
     get { unsafe pointer.pointee.scope_deadline }
@@ -173,6 +185,8 @@ package enum TaskFlags {
   package static let hasResult: UInt8 = 4
   /// Taken out of a waiter list by a waker.
   package static let granted: UInt8 = 16
+  /// A wake message came out of the inbox.
+  package static let wakeArrived: UInt8 = 32
   /// An async let's child: its parent's record owns it.
   package static let isChild: UInt8 = 8
 }

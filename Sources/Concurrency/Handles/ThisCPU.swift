@@ -53,25 +53,3 @@ public enum ThisCPU {
     apus_host_kick(UInt32(index))
   }
 }
-
-/// A CPU's block, as its host made it; the executor is placed in it once.
-@safe public struct CPUBlock: @unchecked Sendable {
-  let pointer: UnsafeMutablePointer<apus_cpu>
-
-  /// The block at `address`, which the host keeps mapped, zeroed and 64-byte aligned.
-  @unsafe public init(address: UnsafeMutableRawPointer) {
-    unsafe pointer = address.assumingMemoryBound(to: apus_cpu.self)
-  }
-
-  /// Prepares the block of CPU `index` and places its executor in `storage`.
-  @unsafe public func install<E: ~Copyable>(
-    index: UInt16, executor: consuming E, in storage: UnsafeMutableRawPointer
-  ) {
-    unsafe pointer.pointee.`self` = pointer
-    unsafe pointer.pointee.current = nil
-    unsafe pointer.pointee.index = UInt32(index)
-    let place = unsafe storage.bindMemory(to: E.self, capacity: 1)
-    unsafe place.initialize(to: executor)
-    unsafe pointer.pointee.executor = unsafe storage
-  }
-}

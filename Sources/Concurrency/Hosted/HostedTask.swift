@@ -151,25 +151,20 @@ public func spawn(
   return task
 }
 
-/// A CPU of a hosted test: its block and its lists, in memory of the test.
+/// A CPU of a hosted test: its block and its seat, in memory of the test.
 @safe public struct HostedCPU: ~Copyable {
   private let memory: UnsafeMutableRawPointer
+  private static var bytes: Int { 1 << 16 }
 
   /// A CPU without an executor.
   public init() {
-    unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: 1 << 16, alignment: 64)
-    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: 1 << 16)
+    unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: 64)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.bytes)
   }
 
-  /// The CPU's two tables of ready lists.
-  public var lists: (TaskLists, TaskLists) {
-    unsafe (TaskLists(address: memory + 256), TaskLists(address: memory + 384))
-  }
-
-  /// Places `executor` in the CPU and makes the CPU the calling thread's.
-  public func install<E: ~Copyable>(index: UInt16, executor: consuming E) {
-    unsafe CPUBlock(address: memory).install(index: index, executor: executor, in: memory + 4096)
-    enter()
+  /// Where the executor goes.
+  public var seat: CPUSeat {
+    unsafe CPUSeat(block: memory, memory: memory + 4096, bytes: Self.bytes &- 4096)
   }
 
   /// Makes this CPU the calling thread's.
