@@ -66,7 +66,7 @@ let hostedTasks: Target = .target(
 let bareOnly: [Target] = concurrency + [
   .target(name: "Boot"),
   room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
-  board("native", ["Kernel", "Machine", "NativePlatform", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+  board("native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
 ]
 
 let hostedOnly: [Target] = [

@@ -27,20 +27,12 @@ extension Kernel {
       try taskList?(self, cpu)
       started.add(Executor.currentCounts.spawned, ordering: .relaxed)
       if cpu == .boot, options.has("until", "idle") {
-        try spawn("until idle", level: 7) { await self.finishWhenIdle() }
+        let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
+        try spawn("until idle", level: 7) { await watch.run() }
       }
     } catch {
       machine.panic("no memory for the board's tasks")
     }
-  }
-
-  // A task of the least urgent level that ends the machine when all CPUs have nothing left to do.
-  private nonisolated(nonsending) func finishWhenIdle() async {
-    while !(Executor.nothingElseIsReady && allOthersIdle) {
-      Machine.Hint.relax()
-      await Leaf.yield()
-    }
-    finish()
   }
 
   private var allOthersIdle: Bool {
@@ -72,5 +64,22 @@ extension Kernel {
   private func field(_ name: String, _ value: UInt64) {
     platform.console.write(name)
     platform.console.write(decimal: value)
+  }
+}
+
+// The least urgent task of the boot CPU: ends the machine when all CPUs have nothing left to do. Not
+// generic, so that a task may hold it.
+private final class IdleWatch: @unchecked Sendable {
+  private let isIdle: () -> Bool
+  private let finish: () -> Void
+
+  init(isIdle: @escaping () -> Bool, finish: @escaping () -> Void) {
+    self.isIdle = isIdle
+    self.finish = finish
+  }
+
+  nonisolated(nonsending) func run() async {
+    while !(Executor.nothingElseIsReady && isIdle()) { await Leaf.yield() }
+    finish()
   }
 }

@@ -6,7 +6,7 @@ public import X86
 /// The CPU that runs this, and the blocks of the others.
 public enum Processor {
   // UNSAFETY: GS base points to this CPU's block from the first instruction of pvh.S or the trampoline on.
-  static var block: UnsafeMutablePointer<apus_cpu_block> { unsafe apus_cpu() }
+  static var block: UnsafeMutablePointer<apus_cpu_block> { unsafe apus_own_block() }
 
   /// This CPU's index.
   public static var current: CPUIndex { unsafe CPUIndex(block.pointee.index) }

@@ -17,7 +17,7 @@ extension ApusMachine: TaskHost {
 
   /// Memory for the calling CPU's executor.
   public func makeSeat() -> CPUSeat? {
-    guard let memory = hostAllocate(Self.seatBytes) else { return nil }
+    guard let memory = unsafe hostAllocate(Self.seatBytes) else { return nil }
     // UNSAFETY: freshly allocated and never given back; the block is this CPU's own.
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(Self.seatBytes))
     let block = unsafe UnsafeMutableRawPointer(Processor.block)

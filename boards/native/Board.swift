@@ -3,6 +3,7 @@ import Idle
 import Kernel
 import Machine
 import NativePlatform
+import Seams
 import Tasks
 
 @main struct NativeBoard {

@@ -43,7 +43,7 @@ _Static_assert(offsetof(struct apus_cpu_block, gdt) == APUS_CPU_GDT, "gdt");
 _Static_assert(offsetof(struct apus_cpu_block, tss) == APUS_CPU_TSS, "tss");
 _Static_assert(sizeof(struct apus_cpu_block) <= 4096, "one page");
 
-static inline struct apus_cpu_block *apus_cpu(void) {
+static inline struct apus_cpu_block *apus_own_block(void) {
   struct apus_cpu_block *block;
   __asm__("movq %%gs:0, %0" : "=r"(block));
   return block;

@@ -36,7 +36,7 @@ enum Records {
 
 /// Sets the flag once; the first to do so tells the CPU that has the task.
 func cancelTask(_ task: UnsafeMutablePointer<apus_task>) {
-  guard unsafe apus_exchange32(&task.pointee.cancelled, 1) == 0 else { return }
+  guard unsafe apus_swap32(&task.pointee.cancelled, 1) == 0 else { return }
   let place = unsafe task.pointee.place
   if place == ThisCPU.index, unsafe task.pointee.state != TaskState.moving.rawValue {
     unsafe deliverCancellation(task)

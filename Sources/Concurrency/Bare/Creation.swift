@@ -96,45 +96,32 @@ enum Creation {
   }
 }
 
-/// Creates a task for compiled code (`Task {}`); flags: priority in the low byte, 0x1000 = make it ready.
+/// Creates a task for compiled code; flags: priority in the low byte, 0x1000 = make it ready at once,
+/// 0x1000000 = null is an answer (`spawn`), and the creator makes it ready.
 @c(apus_abi_task_create)
 func swiftTaskCreate(
   _ flags: Int, _ options: UnsafeMutableRawPointer?, _ resultType: UnsafeRawPointer?,
   _ function: UnsafeRawPointer, _ closure: UnsafeMutableRawPointer?
 ) -> apus_task_and_context {
-  guard let task = unsafe Spawner.create(flags, options, function, closure) else {
-    ThisCPU.fatal("out of memory for a task (use spawn, which throws)")
+  let layout = unsafe Creation.layout(options?.assumingMemoryBound(to: apus_task_option.self))
+  let record = unsafe function.assumingMemoryBound(to: AsyncFunctionRecord.self)
+  guard let (block, size) = unsafe Pools.take(Creation.needed(layout, record)) else {
+    guard flags & 0x100_0000 != 0 else { ThisCPU.fatal("out of memory for a task (use spawn, which throws)") }
+    if let closure = unsafe closure { unsafe Unmanaged<AnyObject>.fromOpaque(closure).release() }
+    return unsafe apus_task_and_context(task: nil, context: nil)
   }
+  let priority = UInt8(truncatingIfNeeded: flags)
+  let level: UInt8
+  if priority != 0 {
+    level = TaskLevel.of(priority: priority)
+  } else if let current = unsafe apus_current() {
+    level = unsafe current.pointee.level
+  } else {
+    level = TaskLevel.normal
+  }
+  let task = unsafe Creation.make(
+    in: UnsafeMutableRawPointer(block), size: size, layout: layout, result: nil, function: record,
+    closure: closure, level: level, flags: 0)
+  if flags & 0x1000 != 0 { RuntimeHooks.spawned(unsafe TaskRef(task)) }
   return unsafe apus_task_and_context(task: task, context: task.pointee.context)
-}
-
-enum Spawner {
-  /// Creates a task in a pool block; nil when there is no memory.
-  @inline(__always)
-  static func create(
-    _ flags: Int, _ options: UnsafeMutableRawPointer?, _ function: UnsafeRawPointer,
-    _ closure: UnsafeMutableRawPointer?
-  ) -> UnsafeMutablePointer<apus_task>? {
-    let layout = unsafe Creation.layout(options?.assumingMemoryBound(to: apus_task_option.self))
-    let record = unsafe function.assumingMemoryBound(to: AsyncFunctionRecord.self)
-    guard let (block, size) = unsafe Pools.take(Creation.needed(layout, record)) else { return nil }
-    let priority = UInt8(truncatingIfNeeded: flags)
-    let level: UInt8
-    if priority != 0 {
-      level = TaskLevel.of(priority: priority)
-    } else if let current = unsafe apus_current() {
-      level = unsafe current.pointee.level
-    } else {
-      level = TaskLevel.normal
-    }
-    let task = unsafe Creation.make(
-      in: block, size: size, layout: layout, result: nil, function: record, closure: closure,
-      level: level, flags: 0)
-    if flags & 0x1000 != 0 {
-      unsafe RuntimeHooks.spawned(TaskRef(task))
-    } else {
-      unsafe task.pointee.references = 1
-    }
-    return unsafe task
-  }
 }

@@ -21,13 +21,8 @@ public func spawn(
   file: StaticString = #fileID, line: UInt32 = #line,
   _ operation: sending @escaping () async -> Void
 ) throws(SpawnError) -> TaskRef {
-  // An escaping async closure is two words: its function record and its context.
-  let words = unsafe unsafeBitCast(operation, to: ClosureWords.self)
-  guard let task = unsafe Spawner.create(0x1_0000, nil, words.function, words.context) else {
+  guard let task = unsafe UnsafeMutablePointer<apus_task>(bitPattern: _tryCreateTask(operation)) else {
     throw .outOfMemory
-  }
-  if let context = unsafe words.context {
-    _ = unsafe Unmanaged<AnyObject>.fromOpaque(context).retain()
   }
   let reference = unsafe TaskRef(task)
   reference.level = level
@@ -41,9 +36,4 @@ public func spawn(
     RuntimeHooks.spawned(reference)
   }
   return reference
-}
-
-@unsafe private struct ClosureWords {
-  var function: UnsafeRawPointer
-  var context: UnsafeMutableRawPointer?
 }

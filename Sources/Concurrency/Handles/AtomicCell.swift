@@ -35,7 +35,7 @@ import AsyncEntry
   /// Completes every earlier access before any later one.
   @inline(__always) public static func fence() { apus_fence() }
   /// Says that the CPU spins (PAUSE).
-  @inline(__always) public static func pause() { apus_pause() }
+  @inline(__always) public static func pause() { apus_spin_pause() }
 }
 
 /// The lines by which CPUs reach each other, and the flush generation: memory the host sets aside once.

@@ -121,3 +121,12 @@ internal func _taskIsCancelled(_ task: Builtin.NativeObject) -> Bool
 internal func _currentIsCancelled() -> Bool
 @_silgen_name("apus_current_priority") @usableFromInline
 internal func _currentPriority() -> TaskPriority
+
+/// Creates a task that its creator will make ready, for `spawn`; 0 if there is no memory for it.
+///
+/// The word is the task's header; the runtime's reference keeps it alive until the task has ended.
+@_alwaysEmitIntoClient
+public func _tryCreateTask(_ operation: sending @escaping () async -> ()) -> Int {
+  let (task, _) = Builtin.createTask(flags: 0x100_0000, operation: operation)
+  return Int(Builtin.ptrtoint_Word(Builtin.bridgeToRawPointer(task)))
+}

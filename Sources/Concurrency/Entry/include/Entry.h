@@ -53,7 +53,7 @@ static inline uint64_t apus_load_acquire64(uint64_t *word) {
 static inline uint32_t apus_load_acquire32(uint32_t *word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
-static inline uint32_t apus_exchange32(uint32_t *word, uint32_t value) {
+static inline uint32_t apus_swap32(uint32_t *word, uint32_t value) {
   return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
 }
 static inline uint8_t apus_load_acquire8(uint8_t *word) {
@@ -89,7 +89,7 @@ static inline uint64_t apus_compare_exchange64(uint64_t *word, uint64_t expected
 static inline void apus_fence(void) {
   __asm__ volatile("lock orq $0, (%%rsp)" : : : "memory", "cc");
 }
-static inline void apus_pause(void) { __builtin_ia32_pause(); }
+static inline void apus_spin_pause(void) { __builtin_ia32_pause(); }
 #ifndef APUS_BARE
 /// Unit tests: moves the calling thread's clock, counts its kicks, names its CPU.
 void apus_hosted_set_clock(uint64_t ticks);
