@@ -5,7 +5,7 @@ import X86
 extension Kernel {
   /// Runs what the command line asks for and ends the machine with the verdict; returns if it asks for nothing.
   func checkOnRequest() {
-    for way in DeathWay.allCases where options.has("die", way.name) { machine.dieOnPurpose(way) }
+    if !options.has("on"), !options.has("in") { dieOnRequest() }
     guard options.has("test") else { return }
     var passed = false
     if options.has("test", "stale") { passed = checkStaleEntry() }
@@ -16,6 +16,11 @@ extension Kernel {
     if options.has("test", "registers") { passed = checkRegisters() }
     platform.console.line(passed ? "test passed" : "test FAILED")
     machine.end(passed ? .pass : .fail)
+  }
+
+  /// Dies if the command line says so, by `die=`; by `on=N` on CPU N, by `in=task` in a task of the boot CPU.
+  func dieOnRequest() {
+    for way in DeathWay.allCases where options.has("die", way.name) { machine.dieOnPurpose(way) }
   }
 
   // An object that is dropped must be freed: its address must not look immortal to the language runtime.
@@ -90,6 +95,13 @@ extension Kernel {
     let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))
     while clock.now() < end { Machine.Hint.relax() }
   }
+}
+
+/// A task that dies on request; not generic, so that a task may hold it.
+final class DoomedTask: @unchecked Sendable {
+  private let die: () -> Void
+  init(die: @escaping () -> Void) { self.die = die }
+  nonisolated(nonsending) func run() async { die() }
 }
 
 /// An object whose life the heap check watches.

@@ -81,7 +81,9 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
     }
   }
 
-  private func calls(_ cpu: CPUIndex, _ mute: CPUIndex?) -> Bool { cpu != mute && mailbox.state(of: cpu) == .go }
+  private func calls(_ cpu: CPUIndex, _ mute: CPUIndex?) -> Bool {
+    cpu != mute && mailbox.state(of: cpu) == .go
+  }
 
   private func pause(microseconds: UInt64) {
     let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))

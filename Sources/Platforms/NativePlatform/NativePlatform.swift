@@ -103,7 +103,9 @@ where
 }
 
 /// INIT, start-up and kicks by APIC id.
-public final class NativeCaller<MSRs: MSRSpace & Sendable, Page: APICPage & Sendable>: StartCaller, Waker, Sendable {
+public final class NativeCaller<MSRs: MSRSpace & Sendable, Page: APICPage & Sendable>: StartCaller, Waker,
+  Sendable
+{
   // A class, because the compiler dies of copies of the list in optionals (6.3.1: "LLVM ERROR: out of memory").
   private let controller: LocalAPIC<MSRs, Page>
   private let trampoline: Frame
