@@ -12,9 +12,15 @@ let isBare = Context.environment["APUS_BARE"] != nil
 let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 
 /// A room: a library target that builds both on Linux and on bare metal.
-func room(_ name: String, _ imports: [Target.Dependency] = [], path: String? = nil) -> Target {
-  .target(name: name, dependencies: imports, path: path, swiftSettings: strict)
+func room(
+  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [],
+  settings: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: imports, path: path, exclude: exclude, swiftSettings: strict + settings)
 }
+
+/// For rooms whose own types hand out spans of themselves (`@_lifetime`).
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 
 /// The hosted unit tests of one room.
 func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
@@ -32,6 +38,16 @@ let rooms: [Target] = [
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("SNP", ["Bits"]),
+  room("TDX", ["Bits"]),
+  room("SVSMProtocol", ["Bits"]),
+  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
+  room("IGVM", ["Bits"]),
+  room("Crypto", ["Bits"], settings: lifetimes),
+  room("Measurement", ["Bits", "IGVM", "Crypto"]),
+  room("Launch", ["Bits"]),
+  room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
+  room("TPM", ["Crypto", "Bits"], settings: lifetimes),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -83,6 +99,19 @@ let hostedOnly: [Target] = [
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "SNP", ["Bits"]),
+  tests(of: "TDX", ["Bits"]),
+  tests(of: "SVSMProtocol", ["Bits"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "IGVM"),
+  .executableTarget(
+    name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
+    swiftSettings: strict),
+  tests(of: "Measurement", ["IGVM", "Crypto"]),
+  tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
+  tests(of: "Crypto"),
+  tests(of: "TPM", ["Crypto"]),
+  .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
 let package = Package(name: "apus", targets: [asyncEntry] + rooms + (isBare ? bareOnly : hostedOnly))

@@ -1,0 +1,116 @@
+// AES: the block cipher of FIPS 197, bitsliced: no table look-up, no data-dependent branch.
+
+/// AES-128 or AES-256, four blocks at a time in eight 64-bit bit planes.
+///
+/// The planes hold bit i of every byte of four blocks. The S-box is the inversion in GF(2^8)
+/// computed on planes through the tower field GF((2^4)^2), then the affine map; nothing is looked up.
+public struct AES: Sendable {
+  typealias Planes = InlineArray<8, UInt64>
+
+  /// Bytes of a block.
+  public static var blockSize: Int { 16 }
+
+  /// Round keys as planes, the same key in all four blocks.
+  var keys: InlineArray<15, Planes>
+  let rounds: Int
+
+  /// A cipher with a key of 16 or 32 bytes; nil for another length.
+  public init?(key: borrowing Span<UInt8>) {
+    guard key.count == 16 || key.count == 32 else { return nil }
+    let words = key.count / 4
+    rounds = words &+ 6
+    keys = InlineArray(repeating: InlineArray(repeating: 0))
+    var schedule = InlineArray<240, UInt8>(repeating: 0)
+    for index in key.indices { schedule[index] = key[index] }
+    var constant: UInt8 = 1
+    var word = words
+    while word < 4 &* (rounds &+ 1) {
+      var last: InlineArray<4, UInt8> = [0, 0, 0, 0]
+      for byte in 0..<4 { last[byte] = schedule[4 &* (word &- 1) &+ byte] }
+      if word % words == 0 {
+        last = Self.substituteWord([last[1], last[2], last[3], last[0]])
+        last[0] ^= constant
+        constant = constant &<< 1 ^ (0x1B & (0 &- constant &>> 7))
+      } else if words == 8 && word % 8 == 4 {
+        last = Self.substituteWord(last)
+      }
+      for byte in 0..<4 {
+        schedule[4 &* word &+ byte] = schedule[4 &* (word &- words) &+ byte] ^ last[byte]
+      }
+      word &+= 1
+    }
+    for round in 0...rounds {
+      var four = InlineArray<64, UInt8>(repeating: 0)
+      for index in 0..<64 { four[index] = schedule[16 &* round &+ (index & 15)] }
+      keys[round] = Self.pack(four)
+      Wipe.bytes(&four)
+    }
+    Wipe.bytes(&schedule)
+  }
+
+  private static func substituteWord(_ word: InlineArray<4, UInt8>) -> InlineArray<4, UInt8> {
+    var four = InlineArray<64, UInt8>(repeating: 0)
+    for index in 0..<4 { four[index] = word[index] }
+    var planes = pack(four)
+    substitute(&planes)
+    four = unpack(planes)
+    return [four[0], four[1], four[2], four[3]]
+  }
+
+  /// Encrypts four blocks in place.
+  @inline(never)
+  public func encrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    var planes = Self.pack(blocks)
+    for bit in 0..<8 { planes[bit] ^= keys[0][bit] }
+    for round in 1..<rounds {
+      Self.substitute(&planes)
+      Self.shiftRows(&planes)
+      Self.mixColumns(&planes)
+      for bit in 0..<8 { planes[bit] ^= keys[round][bit] }
+    }
+    Self.substitute(&planes)
+    Self.shiftRows(&planes)
+    for bit in 0..<8 { planes[bit] ^= keys[rounds][bit] }
+    blocks = Self.unpack(planes)
+  }
+
+  /// Decrypts four blocks in place.
+  @inline(never)
+  public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    var planes = Self.pack(blocks)
+    for bit in 0..<8 { planes[bit] ^= keys[rounds][bit] }
+    var round = rounds &- 1
+    while round >= 1 {
+      Self.unshiftRows(&planes)
+      Self.unsubstitute(&planes)
+      for bit in 0..<8 { planes[bit] ^= keys[round][bit] }
+      Self.unmixColumns(&planes)
+      round &-= 1
+    }
+    Self.unshiftRows(&planes)
+    Self.unsubstitute(&planes)
+    for bit in 0..<8 { planes[bit] ^= keys[0][bit] }
+    blocks = Self.unpack(planes)
+  }
+
+  /// Encrypts one block in place.
+  public func encryptBlock(_ block: inout InlineArray<16, UInt8>) {
+    var four = InlineArray<64, UInt8>(repeating: 0)
+    for index in 0..<16 { four[index] = block[index] }
+    encrypt(&four)
+    for index in 0..<16 { block[index] = four[index] }
+  }
+
+  /// Decrypts one block in place.
+  public func decryptBlock(_ block: inout InlineArray<16, UInt8>) {
+    var four = InlineArray<64, UInt8>(repeating: 0)
+    for index in 0..<16 { four[index] = block[index] }
+    decrypt(&four)
+    for index in 0..<16 { block[index] = four[index] }
+  }
+
+  /// Overwrites the round keys.
+  public mutating func wipe() {
+    for round in 0..<15 { Wipe.words(&keys[round]) }
+  }
+}

@@ -1,0 +1,177 @@
+// ECDSASigner: the ECDSA signature of FIPS 186-5 §6.4.1 as a resumable job.
+
+/// An ECDSA signature as two scalars of the curve's size.
+public struct ECDSASignature: Sendable {
+  /// The first half, big-endian.
+  public var r: FixedBytes<48>
+  /// The second half, big-endian.
+  public var s: FixedBytes<48>
+
+  /// A signature of two halves.
+  public init(r: FixedBytes<48>, s: FixedBytes<48>) {
+    self.r = r
+    self.s = s
+  }
+}
+
+/// Signs one digest, a step at a time.
+struct ECDSASigning<C: Curve>: Sendable {
+  enum Stage: Sendable { case multiply, affine, invert, done }
+
+  var key: Wide
+  var digest: Wide
+  var nonce: Wide
+  var drbg: HMACDRBG
+  var multiplication: ScalarMultiplication<C>
+  var r: Wide
+  var s: Wide
+  var stage: Stage
+
+  /// Nil if the key is no scalar.
+  ///
+  /// `extra` is fresh randomness that hedges the nonce of RFC 6979
+  /// (§3.6); empty gives that RFC's deterministic signature.
+  init?(
+    _ hash: HashAlgorithm, key bytes: borrowing Span<UInt8>, digest message: borrowing Span<UInt8>,
+    extra: borrowing Span<UInt8>
+  ) {
+    guard let key = C.number(bytes), C.isScalar(key) else { return nil }
+    self.key = key
+    digest = Self.integer(message)
+    // RFC 6979 §3.2: the generator is HMAC_DRBG with the key as entropy and the digest as nonce.
+    var secret = C.bytes(key)
+    let reduced = C.bytes(C.orderReduce(digest))
+    drbg = HMACDRBG(hash, entropy: secret.span, nonce: reduced.span, personalization: extra)
+    secret.wipe()
+    nonce = Limbs<6>.zero
+    r = Limbs<6>.zero
+    s = Limbs<6>.zero
+    multiplication = ScalarMultiplication(base: nonce)
+    stage = .multiply
+    start()
+  }
+
+  // FIPS 186-5 §6.4.1 step 2: the leftmost bits of the digest, as many as the order has.
+  static func integer(_ digest: borrowing Span<UInt8>) -> Wide {
+    C.number(digest.extracting(first: min(digest.count, C.size))) ?? Limbs<6>.zero
+  }
+
+  private mutating func start() {
+    // A candidate is rejected with a probability below 2^-32; 16 in a row would mean a broken hash.
+    for _ in 0..<16 {
+      var candidate = FixedBytes<48>(zeros: C.size)
+      var span = candidate.mutableSpan
+      drbg.fill(&span)
+      nonce = Limbs<6>.number(candidate.span) ?? Limbs<6>.zero
+      candidate.wipe()
+      if C.isScalar(nonce) { break }
+    }
+    multiplication = ScalarMultiplication(base: nonce)
+    stage = .multiply
+  }
+
+  mutating func step() -> Bool {
+    switch stage {
+    case .multiply:
+      if multiplication.step() { stage = .affine }
+    case .affine:
+      r = multiplication.sum.affine().map { C.orderReduce($0.x) } ?? Limbs<6>.zero
+      stage = .invert
+      if Limbs<6>.isZero(r) != 0 { start() }
+    case .invert:
+      let inverse = C.orderInvert(nonce)
+      let product = C.orderAdd(C.orderReduce(digest), C.orderMultiply(r, key))
+      s = C.orderMultiply(inverse, product)
+      stage = .done
+      if Limbs<6>.isZero(s) != 0 { start() } else { forget() }
+    case .done: break
+    }
+    if case .done = stage { return true }
+    return false
+  }
+
+  private mutating func forget() {
+    Wipe.words(&key)
+    Wipe.words(&nonce)
+    drbg.wipe()
+    multiplication.wipe()
+  }
+
+  var signature: ECDSASignature? {
+    guard case .done = stage else { return nil }
+    return ECDSASignature(r: C.bytes(r), s: C.bytes(s))
+  }
+
+  mutating func wipe() {
+    forget()
+    Wipe.words(&digest)
+    Wipe.words(&r)
+    Wipe.words(&s)
+  }
+}
+
+/// An ECDSA signing job on either curve.
+public struct ECDSASigner: Sendable {
+  enum Job: Sendable {
+    case p256(ECDSASigning<P256>)
+    case p384(ECDSASigning<P384>)
+  }
+  var job: Job
+
+  /// A job that signs `digest` with `key`; nil if the key is not between 1 and the order.
+  ///
+  /// `hash` drives the nonce generator; `extra` (fresh random bytes, may be empty) hedges it.
+  public init?(
+    _ curve: EllipticCurve, _ hash: HashAlgorithm, key: borrowing Span<UInt8>, digest: borrowing Span<UInt8>,
+    extra: borrowing Span<UInt8>
+  ) {
+    switch curve {
+    case .p256:
+      guard let signing = ECDSASigning<P256>(hash, key: key, digest: digest, extra: extra) else { return nil }
+      job = .p256(signing)
+    case .p384:
+      guard let signing = ECDSASigning<P384>(hash, key: key, digest: digest, extra: extra) else { return nil }
+      job = .p384(signing)
+    }
+  }
+
+  /// Does a step of at most 250,000 instructions; true when the signature is there.
+  public mutating func step() -> Bool {
+    switch job {
+    case .p256(var signing):
+      let isDone = signing.step()
+      job = .p256(signing)
+      return isDone
+    case .p384(var signing):
+      let isDone = signing.step()
+      job = .p384(signing)
+      return isDone
+    }
+  }
+
+  /// The signature once `step` said true.
+  public var signature: ECDSASignature? {
+    switch job {
+    case .p256(let signing): signing.signature
+    case .p384(let signing): signing.signature
+    }
+  }
+
+  /// Runs to the end.
+  public mutating func finish() -> ECDSASignature? {
+    while !step() {}
+    return signature
+  }
+
+  /// Overwrites key, nonce and intermediate values of an abandoned job.
+  public mutating func wipe() {
+    switch job {
+    case .p256(var signing):
+      signing.wipe()
+      job = .p256(signing)
+    case .p384(var signing):
+      signing.wipe()
+      job = .p384(signing)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// ECDSAVerifier: the ECDSA verification of FIPS 186-5 §6.4.2 as a resumable job.
+
+/// Verifies one signature, a step at a time.
+struct ECDSAVerification<C: Curve>: Sendable {
+  var first: ScalarMultiplication<C>
+  var second: ScalarMultiplication<C>
+  let r: Wide
+  var stage = 0
+  var isValid = false
+
+  /// Nil if the point is not on the curve or a half is out of range: the signature is invalid.
+  init?(_ publicKey: ECPoint, digest: borrowing Span<UInt8>, _ signature: ECDSASignature) {
+    guard let point = publicKey.decoded(C.self), let r = C.number(signature.r.span),
+      let s = C.number(signature.s.span), C.isScalar(r), C.isScalar(s)
+    else { return nil }
+    let inverse = C.orderInvert(s)
+    let message = C.orderReduce(ECDSASigning<C>.integer(digest))
+    first = ScalarMultiplication(base: C.orderMultiply(message, inverse))
+    second = ScalarMultiplication(C.orderMultiply(r, inverse), point)
+    self.r = r
+  }
+
+  mutating func step() -> Bool {
+    switch stage {
+    case 0: if first.step() { stage = 1 }
+    case 1: if second.step() { stage = 2 }
+    case 2:
+      if let (x, _) = first.sum.adding(second.sum).affine() {
+        isValid = Limbs<6>.equal(C.orderReduce(x), r) != 0
+      }
+      stage = 3
+    default: break
+    }
+    return stage == 3
+  }
+}
+
+/// An ECDSA verification job on either curve.
+public struct ECDSAVerifier: Sendable {
+  enum Job: Sendable {
+    case refused
+    case p256(ECDSAVerification<P256>)
+    case p384(ECDSAVerification<P384>)
+  }
+  var job: Job
+
+  /// A job that checks `signature` over `digest`.
+  public init(
+    _ curve: EllipticCurve, _ publicKey: ECPoint, digest: borrowing Span<UInt8>, _ signature: ECDSASignature
+  ) {
+    job = .refused
+    switch curve {
+    case .p256:
+      if let verification = ECDSAVerification<P256>(publicKey, digest: digest, signature) {
+        job = .p256(verification)
+      }
+    case .p384:
+      if let verification = ECDSAVerification<P384>(publicKey, digest: digest, signature) {
+        job = .p384(verification)
+      }
+    }
+  }
+
+  /// Does a step of at most 250,000 instructions; true when the verdict is there.
+  public mutating func step() -> Bool {
+    switch job {
+    case .refused: return true
+    case .p256(var verification):
+      let isDone = verification.step()
+      job = .p256(verification)
+      return isDone
+    case .p384(var verification):
+      let isDone = verification.step()
+      job = .p384(verification)
+      return isDone
+    }
+  }
+
+  /// The verdict; false until `step` said true.
+  public var isValid: Bool {
+    switch job {
+    case .refused: false
+    case .p256(let verification): verification.isValid
+    case .p384(let verification): verification.isValid
+    }
+  }
+
+  /// Runs to the end.
+  public mutating func finish() -> Bool {
+    while !step() {}
+    return isValid
+  }
+}

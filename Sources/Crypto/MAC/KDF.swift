@@ -1,0 +1,83 @@
+// KDF: the two key derivation functions of TPM 2.0 Part 1 §11.4.10 (KDFa and KDFe).
+
+/// Key derivation as TPM 2.0 defines it.
+public enum KDF {
+  /// KDFa: SP 800-108 counter mode with HMAC; fills `out` with the leading ⌈bits/8⌉ bytes.
+  ///
+  /// The label's terminating zero is added here. If `bits` is no multiple of eight, the top bits of
+  /// the first byte are cleared. `out` must hold ⌈bits/8⌉ bytes; any further bytes are left alone.
+  public static func a(
+    _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
+    _ contextV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
+  ) {
+    let total = min(out.count, max(0, (bits &+ 7) / 8))
+    var counter: UInt32 = 0
+    var done = 0
+    while done < total {
+      counter &+= 1
+      var mac = HMAC(algorithm, key: key)
+      mac.update(big: counter)
+      for byte in label.utf8 { mac.update(byte: byte) }
+      mac.update(byte: 0)
+      mac.update(contextU)
+      mac.update(contextV)
+      mac.update(big: UInt32(truncatingIfNeeded: bits))
+      var block = mac.finalize()
+      let part = min(block.count, total &- done)
+      for index in 0..<part { out[done &+ index] = block[index] }
+      block.wipe()
+      done &+= part
+    }
+    if bits & 7 != 0 && total > 0 { out[0] &= UInt8(truncatingIfNeeded: (1 &<< (bits & 7)) &- 1) }
+  }
+
+  /// KDFe: SP 800-56A one-step derivation with a hash, over the shared secret `z`.
+  ///
+  /// Same label, truncation and clearing rules as `a`.
+  public static func e(
+    _ algorithm: HashAlgorithm, z: borrowing Span<UInt8>, label: String, _ partyU: borrowing Span<UInt8>,
+    _ partyV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
+  ) {
+    let total = min(out.count, max(0, (bits &+ 7) / 8))
+    var counter: UInt32 = 0
+    var done = 0
+    while done < total {
+      counter &+= 1
+      var hash = Hasher(algorithm)
+      hash.update(big: counter)
+      hash.update(z)
+      for byte in label.utf8 { hash.update(byte: byte) }
+      hash.update(byte: 0)
+      hash.update(partyU)
+      hash.update(partyV)
+      var block = hash.finalize()
+      let part = min(block.count, total &- done)
+      for index in 0..<part { out[done &+ index] = block[index] }
+      block.wipe()
+      done &+= part
+    }
+    if bits & 7 != 0 && total > 0 { out[0] &= UInt8(truncatingIfNeeded: (1 &<< (bits & 7)) &- 1) }
+  }
+
+  /// KDFa into a fixed byte string of ⌈bits/8⌉ bytes, at most 64.
+  public static func a(
+    _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
+    _ contextV: borrowing Span<UInt8>, bits: Int
+  ) -> Digest {
+    var out = Digest(zeros: (bits &+ 7) / 8)
+    var span = out.mutableSpan
+    a(algorithm, key: key, label: label, contextU, contextV, bits: bits, into: &span)
+    return out
+  }
+
+  /// KDFe into a fixed byte string of ⌈bits/8⌉ bytes, at most 64.
+  public static func e(
+    _ algorithm: HashAlgorithm, z: borrowing Span<UInt8>, label: String, _ partyU: borrowing Span<UInt8>,
+    _ partyV: borrowing Span<UInt8>, bits: Int
+  ) -> Digest {
+    var out = Digest(zeros: (bits &+ 7) / 8)
+    var span = out.mutableSpan
+    e(algorithm, z: z, label: label, partyU, partyV, bits: bits, into: &span)
+    return out
+  }
+}

@@ -1,0 +1,128 @@
+// RSAKeyGenerator: an RSA key pair from a seeded generator, as a resumable job.
+
+/// Finds two primes and prepares the key, a step at a time.
+struct RSAKeyGeneration<let n: Int>: Sendable {
+  typealias Number = InlineArray<n, UInt64>
+
+  var search: PrimeSearch<n>
+  var first: Number?
+  var inversion: RSAInversion<n>?
+
+  init(_ drbg: HMACDRBG) {
+    search = PrimeSearch(drbg)
+    first = nil
+    inversion = nil
+  }
+
+  mutating func step() -> Bool {
+    if var running = inversion {
+      let isDone = running.step()
+      inversion = running
+      return isDone
+    }
+    guard search.step() else { return false }
+    let found = search.candidate
+    guard let p = first else {
+      first = found
+      search = PrimeSearch(search.drbg)
+      return false
+    }
+    if Self.areApart(p, found), let values = RSAValues<n>(p: p, q: found) {
+      inversion = RSAInversion(values)
+      search.wipe()
+    } else {
+      search = PrimeSearch(search.drbg)
+    }
+    return false
+  }
+
+  // |p - q| > 2^(bits - 100) (FIPS 186-5 §A.1.3 step 5.4), from the two highest limbs.
+  private static func areApart(_ p: Number, _ q: Number) -> Bool {
+    let left = UInt128(p[n &- 1]) &<< 64 | UInt128(p[n &- 2])
+    let right = UInt128(q[n &- 1]) &<< 64 | UInt128(q[n &- 2])
+    let distance = left > right ? left &- right : right &- left
+    return distance &>> 29 != 0
+  }
+
+  mutating func wipe() {
+    search.wipe()
+    if var number = first {
+      Wipe.words(&number)
+      first = number
+    }
+    inversion?.values.wipe()
+    inversion?.power.wipe()
+  }
+}
+
+/// An RSA key generation job: two random primes, exponent 65537 (FIPS 186-5 §A.1.3).
+public struct RSAKeyGenerator: Sendable {
+  enum Job: Sendable {
+    case k2048(RSAKeyGeneration<16>)
+    case k3072(RSAKeyGeneration<24>)
+  }
+  var job: Job
+  var isDone = false
+
+  /// A job for a modulus of 2048 or 3072 bits; nil for another size.
+  ///
+  /// It draws on `drbg` alone: the same generator gives the same key.
+  public init?(bits: Int, _ drbg: HMACDRBG) {
+    switch bits {
+    case 2048: job = .k2048(RSAKeyGeneration(drbg))
+    case 3072: job = .k3072(RSAKeyGeneration(drbg))
+    default: return nil
+    }
+  }
+
+  /// Does a step of at most 250,000 instructions; true when the key is there.
+  public mutating func step() -> Bool {
+    guard !isDone else { return true }
+    switch job {
+    case .k2048(var generation):
+      isDone = generation.step()
+      job = .k2048(generation)
+    case .k3072(var generation):
+      isDone = generation.step()
+      job = .k3072(generation)
+    }
+    return isDone
+  }
+
+  /// The key once `step` said true.
+  public var key: RSAPrivateKey? {
+    guard isDone else { return nil }
+    switch job {
+    case .k2048(let generation):
+      guard let values = generation.inversion?.values else { return nil }
+      let modulus = RSAValues<16>.modulus(values.p, values.q)
+      return RSAPublicKey(modulus: modulus.span, exponent: 65537).map {
+        RSAPrivateKey(values: .k2048(values), publicKey: $0)
+      }
+    case .k3072(let generation):
+      guard let values = generation.inversion?.values else { return nil }
+      let modulus = RSAValues<24>.modulus(values.p, values.q)
+      return RSAPublicKey(modulus: modulus.span, exponent: 65537).map {
+        RSAPrivateKey(values: .k3072(values), publicKey: $0)
+      }
+    }
+  }
+
+  /// Runs to the end.
+  public mutating func finish() -> RSAPrivateKey? {
+    while !step() {}
+    return key
+  }
+
+  /// Overwrites the primes of the job.
+  public mutating func wipe() {
+    switch job {
+    case .k2048(var generation):
+      generation.wipe()
+      job = .k2048(generation)
+    case .k3072(var generation):
+      generation.wipe()
+      job = .k3072(generation)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// RSAPublicOperation: a number to the public exponent, as a resumable job.
+
+/// message^e mod n by squaring and multiplying; everything is public here.
+struct RSAPublicPower<let m: Int>: Sendable {
+  typealias Number = InlineArray<m, UInt64>
+
+  let ring: Montgomery<m>
+  let base: Number
+  var power: Number
+  let exponent: UInt32
+  var bit: Int
+
+  /// Nil if the message is not below the modulus or the modulus is malformed.
+  init?(_ key: RSAPublicKey, _ message: borrowing Span<UInt8>) {
+    guard let modulus = Limbs<m>.number(key.modulus.span), let number = Limbs<m>.number(message),
+      Limbs<m>.less(number, modulus) != 0, let ring = Montgomery<m>(modulus)
+    else { return nil }
+    self.ring = ring
+    exponent = key.exponent
+    base = ring.enter(number)
+    power = base
+    bit = 31 &- exponent.leadingZeroBitCount
+  }
+
+  /// At most four multiplications; true when the power is complete.
+  mutating func step() -> Bool {
+    for _ in 0..<2 where bit > 0 {
+      bit &-= 1
+      power = ring.multiply(power, power)
+      if exponent &>> UInt32(truncatingIfNeeded: bit) & 1 == 1 { power = ring.multiply(power, base) }
+    }
+    return bit == 0
+  }
+
+  func result(size: Int) -> RSANumber {
+    var out = RSANumber(zeros: size)
+    var span = out.mutableSpan
+    Limbs<m>.write(ring.leave(power), &span)
+    return out
+  }
+}
+
+/// The RSA public operation (RFC 8017 §5.1.1, §5.2.2).
+public struct RSAPublicOperation: Sendable {
+  enum Job: Sendable {
+    case k2048(RSAPublicPower<32>)
+    case k3072(RSAPublicPower<48>)
+  }
+  var job: Job
+  let size: Int
+
+  /// Nil if the message is not below the modulus (RFC 8017: message representative out of range).
+  public init?(_ key: RSAPublicKey, _ message: borrowing Span<UInt8>) {
+    size = key.size
+    if size == 256 {
+      guard let power = RSAPublicPower<32>(key, message) else { return nil }
+      job = .k2048(power)
+    } else {
+      guard let power = RSAPublicPower<48>(key, message) else { return nil }
+      job = .k3072(power)
+    }
+  }
+
+  /// Does a step of at most 250,000 instructions; true when the result is there.
+  public mutating func step() -> Bool {
+    switch job {
+    case .k2048(var power):
+      let isDone = power.step()
+      job = .k2048(power)
+      return isDone
+    case .k3072(var power):
+      let isDone = power.step()
+      job = .k3072(power)
+      return isDone
+    }
+  }
+
+  /// The result, as long as the modulus, once `step` said true.
+  public var result: RSANumber {
+    switch job {
+    case .k2048(let power): power.result(size: size)
+    case .k3072(let power): power.result(size: size)
+    }
+  }
+
+  /// Runs to the end.
+  public mutating func finish() -> RSANumber {
+    while !step() {}
+    return result
+  }
+}
