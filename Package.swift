@@ -2,7 +2,9 @@
 // The rooms of Apus, what each may import, and the boards that compose them.
 import PackageDescription
 
-/// Set by `boards/build`: adds the rooms that exist only on bare metal (our own `_Concurrency`,
+/// Set by `boards/build` for bare metal.
+///
+/// Adds the rooms that exist only on bare metal (our own `_Concurrency`,
 /// the assembly, the machine, the boards). Unset, a plain `swift build` sees the hosted rooms
 /// and the toolchain's `_Concurrency`.
 let isBare = Context.environment["APUS_BARE"] != nil
@@ -11,9 +13,10 @@ let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .erro
 
 /// A room: a library target that builds both on Linux and on bare metal.
 func room(
-  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, settings: [SwiftSetting] = []
+  _ name: String, _ imports: [Target.Dependency] = [], path: String? = nil, exclude: [String] = [],
+  settings: [SwiftSetting] = []
 ) -> Target {
-  .target(name: name, dependencies: imports, path: path, swiftSettings: strict + settings)
+  .target(name: name, dependencies: imports, path: path, exclude: exclude, swiftSettings: strict + settings)
 }
 
 /// For rooms whose own types hand out spans of themselves (`@_lifetime`).
@@ -28,15 +31,78 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
   room("Bits"),
+  room("X86", ["Bits"]),
+  room("Seams", ["X86"]),
+  room("TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : [])),
+  room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
+  room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
+  room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
+  room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("SNP", ["Bits"]),
+  room("TDX", ["Bits"]),
+  room("SVSMProtocol", ["Bits"]),
+  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto"]),
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
+  room("TPM", ["Crypto", "Bits"], settings: lifetimes),
+]
+
+/// A board: the executable that composes rooms into one image.
+func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
+    exclude: ["README.md", "kernel.ld", "run.sh", "toolset.json"], swiftSettings: strict)
+}
+
+// The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
+// handles over the toolchain's module, so that TaskRuntime is unit-tested on Linux.
+let asyncEntry: Target = .target(
+  name: "AsyncEntry", path: "Sources/Concurrency/Entry", exclude: ["abi.ld"])
+let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
+let concurrency: [Target] = [
+  .target(
+    name: "_Concurrency", path: "Sources/Concurrency/Module",
+    swiftSettings: [
+      .swiftLanguageMode(.v5),
+      .unsafeFlags(["-parse-stdlib", "-Xfrontend", "-enable-experimental-concurrency"] + runtimeFlags),
+    ]),
+  .target(
+    name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
+    exclude: ["Entry", "Module", "Hosted"], sources: ["Handles", "Bare"],
+    swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
+]
+let hostedTasks: Target = .target(
+  name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
+  exclude: ["Entry", "Module", "Bare"], sources: ["Handles", "Hosted"],
+  swiftSettings: strict)
+
+let bareOnly: [Target] = concurrency + [
+  .target(name: "Boot"),
+  room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+  board("native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
 ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
+  hostedTasks,
+  tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
+  .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
+  .executableTarget(
+    name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
+  tests(of: "Lint"),
+  .target(
+    name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
+  tests(of: "X86"),
+  tests(of: "Seams", ["X86"]),
+  tests(of: "Kernel", ["Seams", "X86"]),
+  tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "SNP", ["Bits"]),
+  tests(of: "TDX", ["Bits"]),
+  tests(of: "SVSMProtocol", ["Bits"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
@@ -44,7 +110,8 @@ let hostedOnly: [Target] = [
   tests(of: "Measurement", ["IGVM", "Crypto"]),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
+  tests(of: "TPM", ["Crypto"]),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
-let package = Package(name: "apus", targets: rooms + (isBare ? [] : hostedOnly))
+let package = Package(name: "apus", targets: [asyncEntry] + rooms + (isBare ? bareOnly : hostedOnly))

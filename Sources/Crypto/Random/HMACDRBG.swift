@@ -59,6 +59,12 @@ public struct HMACDRBG: Sendable {
     requestCounter = 1
   }
 
+  /// Mixes in data that is not entropy (HMAC_DRBG_Update, §10.1.2.2).
+  public mutating func mixIn(_ data: borrowing Span<UInt8>, _ more: borrowing Span<UInt8>) {
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    mix(data, more, none.span.extracting(first: 0))
+  }
+
   /// Fills `out` (§10.1.2.5); throws if a reseed is due or too much is asked for.
   public mutating func generate(
     into out: inout MutableSpan<UInt8>, additional: borrowing Span<UInt8>

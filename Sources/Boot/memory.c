@@ -1,0 +1,41 @@
+// memory.c: the C memory functions that compiled code calls, byte strings by REP.
+#include <stddef.h>
+#include <stdint.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+  void *result = to;
+  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
+  return result;
+}
+
+void *memmove(void *to, const void *from, size_t count) {
+  void *result = to;
+  if ((uintptr_t)to - (uintptr_t)from >= count) {
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
+  } else {
+    to = (char *)to + count - 1;
+    from = (const char *)from + count - 1;
+    __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(count)::"memory");
+  }
+  return result;
+}
+
+void *memset(void *to, int value, size_t count) {
+  void *result = to;
+  __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+  return result;
+}
+
+int memcmp(const void *left, const void *right, size_t count) {
+  const unsigned char *a = left, *b = right;
+  for (size_t index = 0; index < count; index++) {
+    if (a[index] != b[index]) return a[index] < b[index] ? -1 : 1;
+  }
+  return 0;
+}
+
+size_t strlen(const char *text) {
+  size_t count = 0;
+  while (text[count]) count++;
+  return count;
+}

@@ -1,0 +1,142 @@
+// pvh.S: the PVH entry: 32-bit protected mode to 64-bit Swift at the kernel's own addresses.
+//
+// The loader (Xen "PVH" boot protocol, docs/misc/pvh.pandoc of Xen 4.11 and later) enters here with
+// paging off, flat segments, interrupts off and EBX = physical address of hvm_start_info.
+// Everything in .boot.* is linked at its physical address and is given back after boot.
+
+#define KERNEL_STACK_BYTES 32768
+
+  // XEN_ELFNOTE_PHYS32_ENTRY (18): where the loader jumps to.
+  .section .note.Xen, "a", @note
+  .balign 4
+  .long 4, 8, 18
+  .asciz "Xen"
+  .quad apus_pvh_entry
+
+  .section .boot.text, "ax", @progbits
+  .code32
+  .globl apus_pvh_entry
+apus_pvh_entry:
+  cli
+  cld
+  rdtsc
+  movl %eax, boot_entry_tsc
+  movl %edx, boot_entry_tsc + 4
+  movl %ebx, boot_start_info
+
+  lgdt boot_gdt_pointer
+  movl %cr4, %eax
+  orl $(1 << 5), %eax                // CR4.PAE
+  movl %eax, %cr4
+  movl $boot_pml4, %eax
+  movl %eax, %cr3
+  movl $0x80000001, %eax             // NX is required: every long-mode CPU since 2004 has it.
+  cpuid
+  movl %edx, %esi
+  movl $0xC0000080, %ecx             // EFER
+  rdmsr
+  orl $(1 << 8), %eax                // LME
+  btl $20, %esi
+  jnc 1f
+  orl $(1 << 11), %eax               // NXE
+1: wrmsr
+  movl %cr0, %eax
+  andl $~((1 << 29) | (1 << 30)), %eax   // caches on: CD and NW clear
+  orl $((1 << 31) | (1 << 16) | 1), %eax // PG, WP, PE
+  movl %eax, %cr0
+  ljmp $0x08, $boot_long_mode
+
+  .code64
+boot_long_mode:
+  movl $0x10, %eax
+  movl %eax, %ds
+  movl %eax, %es
+  movl %eax, %ss
+  xorl %eax, %eax
+  movl %eax, %fs
+  movl %eax, %gs
+  movabsq $apus_long_entry, %rax
+  jmpq *%rax
+
+  .section .boot.data, "aw", @progbits
+  .balign 8
+boot_entry_tsc: .quad 0
+boot_start_info: .quad 0
+boot_gdt:
+  .quad 0
+  .quad 0x00AF9B000000FFFF           // 64-bit code
+  .quad 0x00CF93000000FFFF           // data
+boot_gdt_end:
+boot_gdt_pointer:
+  .word boot_gdt_end - boot_gdt - 1
+  .long boot_gdt
+
+  // Boot page tables: the first 4 GiB at 0 and at the direct map, the first GiB at the kernel's base.
+  .balign 4096
+boot_pml4:
+  .quad boot_pdpt_low + 3
+  .fill 31, 8, 0
+  .quad boot_pdpt_low + 3            // 32: KernelLayout.directMap
+  .fill 222, 8, 0
+  .quad boot_pdpt_high + 3           // 255: KernelLayout.image
+  .fill 256, 8, 0
+boot_pdpt_low:
+  .quad boot_pd + 3, boot_pd + 0x1003, boot_pd + 0x2003, boot_pd + 0x3003
+  .fill 508, 8, 0
+boot_pdpt_high:
+  .quad boot_pd + 3
+  .fill 511, 8, 0
+boot_pd:
+  .set address, 0
+  .rept 2048
+  .quad address + 0x83               // 2 MiB, writable, present
+  .set address, address + 0x200000
+  .endr
+
+  .section .text.apus_long_entry, "ax", @progbits
+  .globl apus_long_entry
+apus_long_entry:
+  leaq apus_boot_stack_top(%rip), %rsp
+  xorl %ebp, %ebp
+  movl $boot_entry_tsc, %ecx
+  movq (%rcx), %rax
+  movq %rax, apus_entry_tsc(%rip)
+  movl $boot_start_info, %ecx
+  movq (%rcx), %rax
+  movq %rax, apus_start_info(%rip)
+  // GS base = the boot CPU's block, so that current-CPU reads hold from the first Swift call.
+  leaq apus_boot_cpu_block(%rip), %rax
+  movq %rax, (%rax)
+  movq %rax, %rdx
+  shrq $32, %rdx
+  movl $0xC0000101, %ecx
+  wrmsr
+  xorl %edi, %edi
+  xorl %esi, %esi
+  call main
+  ud2
+
+  // The guard page below the boot stack is left out of the kernel's own page tables.
+  .section .stack, "aw", @nobits
+  .balign 4096
+  .globl apus_boot_stack_guard
+apus_boot_stack_guard:
+  .skip 4096
+  .globl apus_boot_stack
+apus_boot_stack:
+  .skip KERNEL_STACK_BYTES
+  .globl apus_boot_stack_top
+apus_boot_stack_top:
+
+  .section .bss.apus_boot_cpu_block, "aw", @nobits
+  .balign 4096
+  .globl apus_boot_cpu_block
+apus_boot_cpu_block:
+  .skip 4096
+
+  .section .data.ro_after_init, "aw", @progbits
+  .balign 8
+  .globl apus_entry_tsc
+apus_entry_tsc: .quad 0
+  .globl apus_start_info
+apus_start_info: .quad 0

@@ -1,0 +1,61 @@
+// Frames: memory for async frames: a bump pointer in the task's block, further blocks chained behind.
+import AsyncEntry
+
+/// Frame memory of the running task, strictly last-in first-out (runtime.md §2.4).
+@c(apus_abi_task_alloc)
+func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
+  let task = unsafe apus_running_task()  // compiled code runs only inside a task
+  let start = unsafe task.pointee.bump
+  let end = unsafe start + ((size &+ 15) & ~15)
+  guard unsafe end <= task.pointee.limit else { return unsafe growFrames(size, task) }
+  unsafe task.pointee.bump = unsafe end
+  return UnsafeMutableRawPointer(start)
+}
+
+/// Frees the newest allocation of the running task.
+@c(apus_abi_task_dealloc)
+func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
+  let task = unsafe apus_running_task()  // compiled code runs only inside a task
+  let bytes = unsafe frame.assumingMemoryBound(to: UInt8.self)
+  if unsafe bytes == task.pointee.base { return unsafe shrinkFrames(task, bytes) }
+  unsafe task.pointee.bump = unsafe bytes
+}
+
+/// Chains another block behind `task` for a frame of `size` bytes that did not fit.
+///
+/// The host keeps a reserve that only frames may use and spawning may not (I6); when even that is
+/// gone the machine ends with a report.
+@inline(never)
+private func growFrames(_ size: Int, _ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutableRawPointer {
+  let header = unsafe UInt64(MemoryLayout<apus_block>.size)
+  let need = header &+ UInt64((size &+ 15) & ~15)
+  guard let (block, bytes) = unsafe Pools.take(need) else {
+    ThisCPU.fatal("out of memory for async frames")
+  }
+  unsafe block.pointee.saved_bump = unsafe task.pointee.bump
+  unsafe block.pointee.saved_limit = unsafe task.pointee.limit
+  unsafe block.pointee.saved_base = unsafe task.pointee.base
+  unsafe block.pointee.size = bytes
+  unsafe block.pointee.next = unsafe task.pointee.blocks
+  unsafe task.pointee.blocks = unsafe block
+  let raw = unsafe UnsafeMutableRawPointer(block).assumingMemoryBound(to: UInt8.self)
+  let first = unsafe raw + Int(header)
+  unsafe task.pointee.base = unsafe first
+  unsafe task.pointee.bump = unsafe first + ((size &+ 15) & ~15)
+  unsafe task.pointee.limit = unsafe raw + Int(bytes)
+  return UnsafeMutableRawPointer(first)
+}
+
+/// Frees the first frame of the present block: of a chained block, the block goes with it.
+@inline(never)
+private func shrinkFrames(_ task: UnsafeMutablePointer<apus_task>, _ frame: UnsafeMutablePointer<UInt8>) {
+  guard let block = unsafe task.pointee.blocks else {
+    unsafe task.pointee.bump = unsafe frame
+    return
+  }
+  unsafe task.pointee.bump = unsafe block.pointee.saved_bump
+  unsafe task.pointee.limit = unsafe block.pointee.saved_limit
+  unsafe task.pointee.base = unsafe block.pointee.saved_base
+  unsafe task.pointee.blocks = unsafe block.pointee.next
+  unsafe Pools.give(block, block.pointee.size)
+}

@@ -1,0 +1,152 @@
+// Entry: the entry points that need the async calling convention, for every host of the runtime.
+//
+// Convention (swifttailcc as observed, runtime.md §2.4): r14 = async context ({parent, resume}),
+// r13 = closure context, arguments from rdi on; a callee "returns" by jumping to its context's
+// resume word with r14 = its own context; a plain `ret` gives the CPU back to the executor.
+#include "PerCPU.h"
+#ifdef APUS_BARE
+
+.macro FUNCTION name
+  .section .text.\name, "ax", @progbits
+  .globl \name
+  .type \name, @function
+  .p2align 4
+\name:
+.endm
+
+// The 8-byte record by which compiled code finds an async function: offset and context size.
+.macro ASYNC_RECORD name
+  .section .rodata.\name\()Tu, "a", @progbits
+  .globl \name\()Tu
+  .p2align 3
+\name\()Tu:
+  .long \name - \name\()Tu
+  .long 16
+.endm
+
+// Runs the task that a hook has chosen (rax), or gives the CPU back to the executor (null).
+.macro RUN_CHOSEN
+  testq %rax, %rax
+  jz 9f
+  movq APUS_TASK_CONTEXT(%rax), %r14
+  jmpq *APUS_TASK_RESUME(%rax)
+9: ret
+.endm
+
+.macro CALL_AND_RUN_NEXT hook
+  subq $8, %rsp
+  call \hook
+  addq $8, %rsp
+  RUN_CHOSEN
+.endm
+
+// An async leaf: the current task will go on behind the call; \hook(task) decides when. Code without
+// SSE needs no aligned stack; hosts' own functions align theirs.
+.macro LEAF name, hook
+FUNCTION \name
+  movq %gs:APUS_CPU_CURRENT, %rdi
+  movq 8(%r14), %rcx
+  movq %rcx, APUS_TASK_RESUME(%rdi)
+  movq %r14, APUS_TASK_CONTEXT(%rdi)
+  call \hook
+  RUN_CHOSEN
+ASYNC_RECORD \name
+.endm
+
+// The same for a leaf with an argument: the first two words are the caller's isolation, rdx is it.
+.macro LEAF_WITH name, hook
+FUNCTION \name
+  movq %gs:APUS_CPU_CURRENT, %rdi
+  movq 8(%r14), %rcx
+  movq %rcx, APUS_TASK_RESUME(%rdi)
+  movq %r14, APUS_TASK_CONTEXT(%rdi)
+  movq %rdx, %rdi
+  CALL_AND_RUN_NEXT \hook
+ASYNC_RECORD \name
+.endm
+
+// An entry point that gets its continuation directly: rdx = resume function, r14 = its context.
+.macro WAITER name, hook
+FUNCTION \name
+  movq %gs:APUS_CPU_CURRENT, %rax
+  movq %rdx, APUS_TASK_RESUME(%rax)
+  movq %r14, APUS_TASK_CONTEXT(%rax)
+  CALL_AND_RUN_NEXT \hook
+.endm
+
+LEAF apus_yield, apus_rt_yield
+LEAF apus_leaf_park, apus_rt_park
+LEAF apus_leaf_yield, apus_rt_yield
+LEAF_WITH apus_leaf_visit, apus_task_visit
+LEAF_WITH apus_visit, apus_task_visit
+LEAF_WITH apus_wait_for_task, apus_task_wait
+WAITER swift_asyncLet_get, apus_task_async_let_get
+WAITER swift_asyncLet_get_throwing, apus_task_async_let_get
+WAITER swift_asyncLet_finish, apus_task_async_let_finish
+
+// rdi = resume function, rsi = executor identity (null: anywhere), r14 = context.
+FUNCTION swift_task_switch
+  movq %gs:APUS_CPU_CURRENT, %rax
+  testq %rsi, %rsi
+  jnz 1f
+  movl 0x1c(%rax), %ecx
+  rorl $16, %ecx
+  cmpl 0x1c(%rax), %ecx
+  jne 1f
+  jmpq *%rdi
+1:
+  movq %rdi, APUS_TASK_RESUME(%rax)
+  movq %r14, APUS_TASK_CONTEXT(%rax)
+  movq %rsi, %rdi
+  CALL_AND_RUN_NEXT apus_task_switch_hook
+
+// First resume of a task: the prefix below the context says what to call.
+FUNCTION apus_task_start
+  movq -32(%r14), %rdi
+  movq -24(%r14), %rax
+  movq -16(%r14), %r13
+  jmpq *%rax
+
+// Where a task's function returns to.
+FUNCTION apus_task_end
+  movq %gs:APUS_CPU_CURRENT, %rdi
+  CALL_AND_RUN_NEXT apus_task_completed
+
+// The second stop of an async let's end; r14 = its buffer.
+FUNCTION apus_async_let_finish_entry
+  movq %r14, %rdi
+  CALL_AND_RUN_NEXT apus_task_async_let_finished
+
+// C: void apus_run(void): resumes the current task; returns when nothing is chosen to run next.
+FUNCTION apus_run
+  .irp register, rbx, rbp, r12, r13, r14, r15
+  pushq %\register
+  .endr
+  subq $8, %rsp
+  movq %gs:APUS_CPU_CURRENT, %rax
+  movq APUS_TASK_CONTEXT(%rax), %r14
+  xorl %ebp, %ebp
+  callq *APUS_TASK_RESUME(%rax)
+  addq $8, %rsp
+  .irp register, r15, r14, r13, r12, rbp, rbx
+  popq %\register
+  .endr
+  ret
+
+// The task object's metadata: only "destroy" is ever called, with the object in r13.
+FUNCTION apus_task_destroy_entry
+  movq %r13, %rdi
+  jmp apus_task_destroy
+  .section .data.rel.ro.apus_task_metadata, "aw", @progbits
+  .globl apus_task_metadata
+  .p2align 3
+apus_task_metadata:
+  .quad 0, apus_task_destroy_entry, 0
+
+// A vtable slot whose method was removed; reaching it is a compiler error.
+FUNCTION swift_deletedAsyncMethodError
+  ud2
+ASYNC_RECORD swift_deletedAsyncMethodError
+
+#endif
+  .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,78 @@
+// TaskRef+Statistics: what is counted for each task, and the list of all tasks of a CPU.
+import AsyncEntry
+
+extension TaskRef {
+  // Each accessor touches words of a header that is always mapped and this CPU's own.
+
+  /// Names the task and says where it was started.
+  public func describe(name: StaticString, file: StaticString, line: UInt32) {
+    // Static strings live as long as the image and end with a NUL.
+    unsafe pointer.pointee.name = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+    unsafe pointer.pointee.file = UnsafeRawPointer(file.utf8Start).assumingMemoryBound(to: CChar.self)
+    unsafe pointer.pointee.line = line
+  }
+
+  /// Calls `body` with each byte of the name (nothing for a task without one), at most 64 of them.
+  public func forEachNameByte(_ body: (UInt8) -> Void) {
+    unsafe Self.forEachByte(pointer.pointee.name, body)
+  }
+
+  /// Calls `body` with each byte of the file's name, at most 64 of them.
+  public func forEachFileByte(_ body: (UInt8) -> Void) {
+    unsafe Self.forEachByte(pointer.pointee.file, body)
+  }
+
+  private static func forEachByte(_ text: UnsafePointer<CChar>?, _ body: (UInt8) -> Void) {
+    guard let text = unsafe text else { return }
+    for index in 0..<64 {
+      let byte = unsafe UInt8(bitPattern: text[index])
+      if byte == 0 { return }
+      body(byte)
+    }
+  }
+
+  /// The line where the task was started.
+  public var line: UInt32 { unsafe pointer.pointee.line }
+
+  /// How often the task was made ready.
+  @inline(__always) public var wakes: UInt32 {
+    get { unsafe pointer.pointee.wakes }
+    nonmutating set { unsafe pointer.pointee.wakes = newValue }
+  }
+
+  /// How often it ran.
+  @inline(__always) public var runs: UInt32 {
+    get { unsafe pointer.pointee.runs }
+    nonmutating set { unsafe pointer.pointee.runs = newValue }
+  }
+
+  /// The longest run, in ticks.
+  @inline(__always) public var longestRun: UInt32 {
+    get { unsafe pointer.pointee.longest_run }
+    nonmutating set { unsafe pointer.pointee.longest_run = newValue }
+  }
+
+  /// The longest time from ready to running, in ticks.
+  @inline(__always) public var longestWait: UInt32 {
+    get { unsafe pointer.pointee.longest_wait }
+    nonmutating set { unsafe pointer.pointee.longest_wait = newValue }
+  }
+
+  /// When the task was last made ready, in ticks.
+  @inline(__always) public var readyAt: UInt64 {
+    get { unsafe pointer.pointee.ready_at }
+    nonmutating set { unsafe pointer.pointee.ready_at = newValue }
+  }
+
+  /// The next task in the CPU's list of all its tasks.
+  @inline(__always) public var listed: TaskRef? {
+    get { unsafe TaskRef(pointer.pointee.listed) }
+    nonmutating set { unsafe pointer.pointee.listed = newValue?.pointer }
+  }
+
+  /// The previous one.
+  @inline(__always) public var listedPrevious: TaskRef? {
+    get { unsafe TaskRef(pointer.pointee.listed_previous) }
+    nonmutating set { unsafe pointer.pointee.listed_previous = newValue?.pointer }
+  }
+}

@@ -1,0 +1,55 @@
+// ThisCPU: what belongs to the running CPU: its number, its executor, its budget.
+import AsyncEntry
+
+/// The running CPU, as far as the runtime knows it.
+///
+/// *May be called from* tasks and the executor. The answer holds until the next `await`.
+public enum ThisCPU {
+  /// The CPU's number, 0 for the first.
+  @inline(__always) public static var index: UInt16 {
+    UInt16(truncatingIfNeeded: apus_cpu_index())  // reads the CPU's own block
+  }
+
+  /// Lends the CPU's executor to `body`. `E` must be the type that `install` was given.
+  @inline(__always) public static func withExecutor<E: ~Copyable, R>(
+    _ type: E.Type, _ body: (inout E) -> R
+  ) -> R {
+    // The block names the value that `install` placed; only this CPU reaches it.
+    unsafe body(&apus_this_executor().assumingMemoryBound(to: E.self).pointee)
+  }
+
+  /// Takes one leaf operation off the running task's budget; false when it is used up.
+  @inline(__always) public static func spendBudget() -> Bool {
+    apus_spend_budget() >= 0  // the CPU's own word
+  }
+
+  /// Gives the task that runs next its budget.
+  @inline(__always) public static func setBudget(_ operations: Int) {
+    apus_set_budget(Int64(operations))  // the CPU's own word
+  }
+
+  /// Whether an interrupt handler has posted something since `takePending`.
+  @inline(__always) public static var hasPending: Bool { apus_has_pending() != 0 }
+
+  /// Takes all bits that interrupt handlers have posted; a plain load when there are none.
+  @inline(__always) public static func takePending() -> UInt64 { apus_take_pending() }
+
+  /// Posts `bits` for the executor's next pass; for interrupt handlers of this CPU.
+  @inline(__always) public static func postPending(_ bits: UInt64) { apus_post_pending(bits) }
+
+  /// Ticks of the host's clock per microsecond.
+  @inline(__always) public static var ticksPerMicrosecond: UInt64 { apus_tick_rate() }
+
+  /// Ticks of the host's clock.
+  @inline(__always) public static var now: UInt64 { apus_host_now() }
+
+  /// Ends the machine with a report that says `reason`.
+  public static func fatal(_ reason: StaticString) -> Never {
+    unsafe apus_host_fatal(reason.utf8Start)  // a static string is NUL-terminated
+  }
+
+  /// Asks CPU `index` to look at its inbox.
+  @inline(__always) public static func kick(_ index: UInt16) {
+    apus_host_kick(UInt32(index))
+  }
+}

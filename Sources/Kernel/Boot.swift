@@ -1,0 +1,135 @@
+// Boot: the order in which a machine becomes a kernel; read it from top to bottom.
+import Seams
+import TaskRuntime
+import Tasks
+import X86
+
+extension Kernel {
+  /// Boots, and then runs the boot CPU for ever; every CPU starts `tasks`, the board's list, on itself.
+  public func boot(_ tasks: @escaping (Kernel, CPUIndex) throws(SpawnError) -> Void) -> Never {
+    taskList = tasks
+    Executor.prepare(machine.ownerTable)
+    do throws(BootFailure) {
+      takeBootProcessor()
+      greet()
+      try readInformation()
+      try findMemory()
+      try buildAddressSpace()
+      buildHeap()
+      try mapInterruptStacks(.boot)
+      startTime()
+      startProcessors()
+      sealImage()
+      report()
+    } catch {
+      machine.panic(Self.message(error))
+    }
+    checkOnRequest()
+    run(.boot)
+    machine.panic("the boot CPU ran out of work")
+  }
+
+  private func greet() {
+    platform.console.write("Apus, board ")
+    platform.console.line(Platform.name)
+  }
+
+  // From here on an exception is reported.
+  private func takeBootProcessor() {
+    machine.fillInterruptTable()
+    machine.fillProcessor(.boot, apicID: machine.apicID, root: PhysicalAddress(0))
+    machine.loadTables()
+    online.insert(.boot)
+  }
+
+  // Everything a loader or firmware says is decoded here, before any of it is acted on.
+  private func readInformation() throws(BootFailure) {
+    do throws(BootInformationError) {
+      let information = try platform.bootInformation(machine.bootMemory)
+      options = BootOptions(information.commandLine)
+      memoryMap = information.memory
+      readProcessors(information.rootPointer)
+    } catch {
+      throw .information(error)
+    }
+  }
+
+  private func readProcessors(_ rootPointer: PhysicalAddress?) {
+    guard let rootPointer else {
+      platform.console.line("no ACPI tables: one CPU")
+      return
+    }
+    do throws(ACPIError) {
+      let tables = ACPITables(memory: machine.bootMemory)
+      let listed = try tables.processors(rootPointer: rootPointer, boot: machine.apicID)
+      for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
+        guard let id = listed[CPUIndex(number)] else { continue }
+        if platform.canCall(id) { processors.add(id) } else { processors.omit() }
+      }
+      for _ in 0..<listed.omitted { processors.omit() }
+    } catch {
+      platform.console.line("ACPI tables are damaged: one CPU")
+    }
+  }
+
+  private func findMemory() throws(BootFailure) {
+    guard let image = machine.image else { throw .image }
+    do throws(MemoryError) {
+      let plan = try MemoryPlan(map: memoryMap, image: image.physical, limit: machine.bootMemory.limit)
+      let memory = machine.memory(limit: PhysicalAddress(plan.frameCount &* Frame.bytes))
+      var table = FrameTable(
+        map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
+      table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)
+      frames = FrameAllocator(table)
+    } catch {
+      throw .memory(error)
+    }
+  }
+
+  private func buildHeap() {
+    guard let frames else { return }
+    let heap = KernelHeap(memory: memory, frames: frames, frameLimit: Self.heapLimit)
+    self.heap = heap
+    machine.install(heap: heap)
+    let tasks = TaskMemory(memory: memory, frames: frames, frameLimit: frames.tags.frameCount / 2)
+    self.tasks = tasks
+    machine.install(blocks: tasks)
+    // The boot tables and the 32-bit entry are of no use on our own tables.
+    guard let part = machine.image?.discardable else { return }
+    frames.withTable { table in table.reserve(start: part.start, bytes: part.bytes, .free) }
+  }
+
+  private func startTime() {
+    platform.enableController()
+    machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
+    let clock = platform.calibrate()
+    self.clock = clock
+    machine.setTickRate(perMicrosecond: max(1, clock.frequency / 1_000_000))
+    machine.enableInterrupts()
+  }
+
+  private func report() {
+    let console = platform.console
+    console.write(decimal: UInt64(online.count))
+    console.write(" of ")
+    console.write(decimal: UInt64(processors.count + processors.omitted))
+    console.write(" CPUs, ")
+    if let frames { console.write(decimal: frames.withTable { $0.freeCount } / 256) }
+    console.write(" MiB free, clock ")
+    if let clock { console.write(decimal: clock.frequency / 1_000_000) }
+    console.line(" MHz")
+    if options.has("map") { printMemory() }
+  }
+
+  private static func message(_ failure: BootFailure) -> String {
+    switch failure {
+    case .information(.notRecognised): "the boot record is not a PVH start record"
+    case .information(.noMemoryMap): "the boot record has no memory map"
+    case .image: "the image's layout makes no sense"
+    case .memory(.exhausted): "too little memory to boot"
+    case .memory: "memory can't be set up"
+    case .mapping(.exhausted): "too little memory for page tables"
+    case .mapping: "the kernel's address space can't be built"
+    }
+  }
+}

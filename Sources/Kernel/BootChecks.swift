@@ -1,0 +1,87 @@
+// BootChecks: tests that need the real machine, asked for on the command line by `test=` or `die=`.
+import Seams
+import X86
+
+extension Kernel {
+  /// Runs what the command line asks for and ends the machine with the verdict; returns if it asks for nothing.
+  func checkOnRequest() {
+    for way in DeathWay.allCases where options.has("die", way.name) { machine.dieOnPurpose(way) }
+    guard options.has("test") else { return }
+    var passed = false
+    if options.has("test", "stale") { passed = checkStaleEntry() }
+    if options.has("test", "heap") { passed = checkHeap() }
+    if options.has("test", "exhaust") { passed = checkExhaustion() }
+    if options.has("test", "late") { passed = checkLateProcessor() }
+    if options.has("test", "timer") { passed = checkTimer() }
+    platform.console.line(passed ? "test passed" : "test FAILED")
+    machine.end(passed ? .pass : .fail)
+  }
+
+  // An object that is dropped must be freed: its address must not look immortal to the language runtime.
+  private func checkHeap() -> Bool {
+    guard let heap else { return false }
+    let before = heap.usage.live
+    probe = HeapProbe()
+    let inside = heap.usage.live
+    probe = nil
+    return inside == before &+ 1 && heap.usage.live == before
+  }
+
+  // Memory runs out and comes back; nothing is lost and nothing aborts.
+  private func checkExhaustion() -> Bool {
+    guard let frames, let heap else { return false }
+    let before = frames.withTable { $0.freeCount }
+    var chain: UInt64 = 0
+    while let frame = try? frames.allocate(.tasks) {
+      memory.store(chain, at: frame.start)
+      chain = frame.number
+    }
+    let refused = heap.allocate(bytes: 100_000, alignment: 16) == nil
+    let empty = frames.withTable { $0.freeCount } == 0
+    while chain != 0 {
+      let frame = Frame(number: chain)
+      chain = memory.load(UInt64.self, at: frame.start)
+      guard (try? frames.release(frame, .tasks)) != nil else { return false }
+    }
+    let twice = (try? frames.release(Frame(number: 256), .tasks)) == nil
+    return refused && empty && twice && frames.withTable { $0.freeCount } == before
+  }
+
+  // With `mute=1`: CPU 1 was given up; called now, it must park and leave its record as it is.
+  private func checkLateProcessor() -> Bool {
+    let late = CPUIndex(1)
+    guard let caller, let mailbox, let clock, !online.contains(late), mailbox.state(of: late) == .revoked
+    else { return false }
+    caller.sendInit(late)
+    pause(clock, microseconds: 10_000)
+    caller.sendStartUp(late)
+    pause(clock, microseconds: 200)
+    caller.sendStartUp(late)
+    let end = clock.now().advanced(by: clock.ticks(microseconds: 2_000_000))
+    while clock.now() < end, !mailbox.hasParked(late) { Machine.Hint.relax() }
+    return mailbox.hasParked(late) && mailbox.state(of: late) == .revoked
+  }
+
+  // A deadline a millisecond off ends a halt, and not before its time.
+  private func checkTimer() -> Bool {
+    guard let clock else { return false }
+    var good = true
+    for _ in 0..<10 {
+      let deadline = clock.now().advanced(by: clock.ticks(microseconds: 1000))
+      clock.arm(at: deadline)
+      machine.idle(unless: { false })
+      good = good && clock.now() >= deadline
+    }
+    return good
+  }
+
+  private func pause(_ clock: Platform.Time, microseconds: UInt64) {
+    let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))
+    while clock.now() < end { Machine.Hint.relax() }
+  }
+}
+
+/// An object whose life the heap check watches.
+final class HeapProbe {
+  var value: UInt64 = 0
+}

@@ -1,0 +1,104 @@
+// BootProcessors: brings the other CPUs up, all at once, and leaves out whoever does not answer.
+import Seams
+import X86
+
+extension Kernel {
+  /// How long a CPU may take, unless the command line says otherwise: 10 s.
+  static var startLimitMicroseconds: UInt64 { 10_000_000 }
+
+  /// Starts CPUs 1 and up; failures are reported and boot goes on without them.
+  func startProcessors() {
+    let count = UInt32(truncatingIfNeeded: processors.count)
+    guard count > 1, let frames, let space, let clock else { return }
+    var ready = ProcessorSet()
+    for number in 1..<count {
+      let cpu = CPUIndex(number)
+      guard let id = processors[cpu], (try? mapInterruptStacks(cpu)) != nil else {
+        leaveOut(cpu, "has no memory for its stacks")
+        continue
+      }
+      machine.fillProcessor(cpu, apicID: id, root: space.root)
+      ready.insert(cpu)
+    }
+    guard let code = low(frames), let page = low(frames), let root = trampolineSpace(code, page) else {
+      platform.console.line("no memory below 1 MiB to start other CPUs: one CPU")
+      return
+    }
+    let mailbox = machine.installTrampoline(
+      code: code, mailbox: page, root: root, list: processors, memory: memory)
+    // From here on the code page never changes: a CPU that comes too late halts in it.
+    try? space.protect(KernelLayout.direct(code.start), bytes: Frame.bytes, [])
+    machine.install(entry: self)
+    let caller = platform.caller(trampoline: code, list: processors)
+    self.caller = caller
+    self.mailbox = mailbox
+    let mute = options.number("mute").map { CPUIndex(UInt32(truncatingIfNeeded: $0)) }
+    let start = ProcessorStart(
+      mailbox: mailbox, caller: MutingCaller(caller: caller, mute: mute), clock: clock,
+      hint: Machine.Hint.self)
+    for number in 1..<count where ready.contains(CPUIndex(number)) { start.offer(CPUIndex(number)) }
+    let limit = options.number("cpu-limit-ms").map { min($0, 60_000) &* 1000 } ?? Self.startLimitMicroseconds
+    start.start(count: count, limitMicroseconds: limit)
+    for number in 1..<count {
+      let cpu = CPUIndex(number)
+      switch start.outcome(of: cpu) {
+      case .online: online.insert(cpu)
+      case .silent: leaveOut(cpu, "did not answer")
+      case .hung: leaveOut(cpu, "answered and hung")
+      case .noMemory: break
+      }
+    }
+  }
+
+  private func leaveOut(_ cpu: CPUIndex, _ why: String) {
+    let console = platform.console
+    console.write("cpu ")
+    console.write(decimal: UInt64(cpu.rawValue))
+    console.write(" (APIC ")
+    console.write(decimal: UInt64(processors[cpu]?.rawValue ?? 0))
+    console.write(") ")
+    console.write(why)
+    console.line(": left out")
+  }
+
+  private func low(_ frames: Frames) -> Frame? {
+    frames.withTable { table in try? table.allocateLow(.trampoline) }
+  }
+
+  // The trampoline's tables: its two pages where they are, and the kernel's half.
+  private func trampolineSpace(_ code: Frame, _ mailbox: Frame) -> PhysicalAddress? {
+    guard let frames, let space else { return nil }
+    do throws(MappingError) {
+      let bridge = try AddressSpace(memory: memory, frames: frames)
+      try bridge.map(
+        VirtualAddress(code.start.rawValue), to: code.start, bytes: Frame.bytes, .execute, frames: frames)
+      try bridge.map(
+        VirtualAddress(mailbox.start.rawValue), to: mailbox.start, bytes: Frame.bytes, .write, frames: frames)
+      space.share(topEntry: VirtualAddress(KernelLayout.processors).tableIndex(level: 4), with: bridge)
+      space.share(topEntry: VirtualAddress(KernelLayout.image).tableIndex(level: 4), with: bridge)
+      return bridge.root.rawValue < 1 << 32 ? bridge.root : nil
+    } catch {
+      return nil
+    }
+  }
+
+  /// A started CPU switches its controller on.
+  public func prepare(_ cpu: CPUIndex) { platform.enableController() }
+
+  /// Kicks a CPU that is online.
+  public func kick(_ cpu: CPUIndex) {
+    if online.contains(cpu) { caller?.kick(cpu) }
+  }
+}
+
+/// A caller that leaves one CPU uncalled, for the test of a CPU that does not answer.
+struct MutingCaller<Caller: StartCaller>: StartCaller {
+  let caller: Caller
+  let mute: CPUIndex?
+  func sendInit(_ cpu: CPUIndex) {
+    if cpu != mute { caller.sendInit(cpu) }
+  }
+  func sendStartUp(_ cpu: CPUIndex) {
+    if cpu != mute { caller.sendStartUp(cpu) }
+  }
+}

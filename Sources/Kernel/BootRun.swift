@@ -1,0 +1,85 @@
+// BootRun: a CPU's life once it is in: its executor, the board's tasks, and then step after step.
+import Seams
+import Synchronization
+import TaskRuntime
+import Tasks
+import X86
+
+extension Kernel {
+  /// The CPU's life; does not return.
+  public func run(_ cpu: CPUIndex) {
+    machine.enableInterrupts()
+    if cpu == CPUIndex(1), options.has("test", "stale") { staleEntry.victim(machine) }
+    installExecutor(cpu)
+    startTasks(cpu)
+    while true { _ = Executor.step(flush: machine.flushPoint) }
+  }
+
+  private func installExecutor(_ cpu: CPUIndex) {
+    let index = UInt16(truncatingIfNeeded: cpu.rawValue)
+    guard let seat = machine.makeSeat(),
+      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flushPoint)
+    else { machine.panic("no memory for a CPU's executor") }
+  }
+
+  private func startTasks(_ cpu: CPUIndex) {
+    do throws(SpawnError) {
+      try taskList?(self, cpu)
+      started.add(Executor.currentCounts.spawned, ordering: .relaxed)
+      if cpu == .boot, options.has("until", "idle") {
+        let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
+        try spawn("until idle", level: 7) { await watch.run() }
+      }
+    } catch {
+      machine.panic("no memory for the board's tasks")
+    }
+  }
+
+  private var allOthersIdle: Bool {
+    for number in 1..<max(1, UInt32(truncatingIfNeeded: processors.count)) {
+      let cpu = CPUIndex(number)
+      if online.contains(cpu), Executor.state(of: Int(number), in: machine.ownerTable) != .halting {
+        return false
+      }
+    }
+    return true
+  }
+
+  // The line that `boards/run` makes its JSON object of.
+  private func finish() -> Never {
+    machine.markIdle()
+    let cycles = machine.cycles &- machine.entryCycles
+    let console = platform.console
+    console.write("apus-idle board=")
+    console.write(Platform.name)
+    field(" cpus=", UInt64(online.count))
+    field(" tasks=", started.load(ordering: .relaxed))
+    field(" cycles=", cycles)
+    field(" image=", (machine.image?.physical.bytes ?? 0) &- (machine.image?.discardable.bytes ?? 0))
+    field(" memory=", usedBytes)
+    console.endLine()
+    machine.end(.pass)
+  }
+
+  private func field(_ name: String, _ value: UInt64) {
+    platform.console.write(name)
+    platform.console.write(decimal: value)
+  }
+}
+
+// The least urgent task of the boot CPU: ends the machine when all CPUs have nothing left to do. Not
+// generic, so that a task may hold it.
+private final class IdleWatch: @unchecked Sendable {
+  private let isIdle: () -> Bool
+  private let finish: () -> Void
+
+  init(isIdle: @escaping () -> Bool, finish: @escaping () -> Void) {
+    self.isIdle = isIdle
+    self.finish = finish
+  }
+
+  nonisolated(nonsending) func run() async {
+    while !(Executor.nothingElseIsReady && isIdle()) { await Leaf.yield() }
+    finish()
+  }
+}

@@ -1,0 +1,71 @@
+// TDMeasurements: MRTD and the run-time measurement registers.
+
+import Crypto
+
+/// A SHA-384 digest, 48 bytes.
+public typealias MeasurementRegister = InlineArray<48, UInt8>
+
+/// The measurement registers of a TD.
+///
+/// Rule: tdx.md D.7.
+public struct TDMeasurements: Sendable {
+  private var stream = SHA384()
+  /// MRTD; nil until the launch is finalized.
+  public private(set) var mrtd: MeasurementRegister?
+  /// The four RTMRs, 48 bytes each, in order.
+  private var registers = InlineArray<192, UInt8>(repeating: 0)
+
+  /// "MEM.PAGE.ADD" in ASCII, padded to 16 bytes.
+  private static let pageAdd: (UInt64, UInt64) = (0x4D45_4D2E_5041_4745, 0x2E41_4444_0000_0000)
+  /// "MR.EXTEND" in ASCII, padded to 16 bytes.
+  private static let extendName: (UInt64, UInt64) = (0x4D52_2E45_5854_454E, 0x4400_0000_0000_0000)
+
+  /// Nothing measured yet.
+  public init() {}
+
+  /// Takes a 128-byte block into MRTD: `name`, then the address, then zeros.
+  private mutating func block(_ name: (UInt64, UInt64), _ address: UInt64) {
+    var bytes = InlineArray<128, UInt8>(repeating: 0)
+    for index in 0..<8 {
+      bytes[index] = UInt8(truncatingIfNeeded: name.0 >> UInt64(56 - 8 * index))
+      bytes[8 + index] = UInt8(truncatingIfNeeded: name.1 >> UInt64(56 - 8 * index))
+    }
+    for index in 0..<8 { bytes[16 + index] = UInt8(truncatingIfNeeded: address >> UInt64(8 * index)) }
+    stream.update(bytes.span)
+  }
+
+  /// TDH.MEM.PAGE.ADD's contribution.
+  mutating func addPage(_ page: GuestPage) { block(Self.pageAdd, page.address) }
+
+  /// TDH.MR.EXTEND's contribution of one 256-byte chunk at `address`.
+  mutating func extend(_ address: UInt64, _ chunk: borrowing Span<UInt8>) {
+    block(Self.extendName, address)
+    stream.update(chunk)
+  }
+
+  /// TDH.MR.FINALIZE: closes MRTD.
+  ///
+  /// A second call changes nothing.
+  mutating func finalize() {
+    if mrtd == nil { mrtd = stream.finalize() }
+  }
+
+  /// RTMR `index` (0 to 3); zero for others.
+  public func rtmr(_ index: Int) -> MeasurementRegister {
+    var digest = MeasurementRegister(repeating: 0)
+    guard index >= 0, index < 4 else { return digest }
+    for byte in 0..<48 { digest[byte] = registers[index * 48 + byte] }
+    return digest
+  }
+
+  /// RTMR `index` becomes SHA-384(old value, data).
+  mutating func extendRTMR(_ index: Int, _ data: borrowing Span<UInt8>) {
+    guard index >= 0, index < 4 else { return }
+    var hash = SHA384()
+    let old = rtmr(index)
+    hash.update(old.span)
+    hash.update(data)
+    let new = hash.finalize()
+    for byte in 0..<48 { registers[index * 48 + byte] = new[byte] }
+  }
+}

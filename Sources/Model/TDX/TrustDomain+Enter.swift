@@ -1,0 +1,159 @@
+// TrustDomain+Enter: VP.ENTER and the flushes that go with it.
+
+import Bits
+import TDX
+
+extension TrustDomain {
+  /// TDG.VP.ENTER: runs an L2.
+  ///
+  /// Rule: tdx.md B.5. Order: RDX, RCX, virtual-APIC page set, pending interrupt for L1, translations
+  /// (exit, run again), flush by flags, deadline, load, enter.
+  mutating func vpEnter<Memory: PageMemory & ~Copyable>(
+    _ context: TDCallContext, _ registers: inout GeneralRegisters, _ memory: inout Memory
+  ) throws(TDLeafEnd) -> TDXStatus {
+    let vcpu = context.vcpu
+    let address = registers.rdx
+    guard address & (L2EnterState.alignment &- 1) == 0, configuration.isValidPrivate(address) else {
+      return .operandInvalid.with(.rdx)
+    }
+    let vm = Int(registers.rcx >> 52 & 3)
+    guard registers.rcx & 0xFFCF_FFFF_FFFF_FFFC == 0, vm >= 1, vm <= configuration.l2Count else {
+      return .operandInvalid.with(.rcx)
+    }
+    let virtualAPIC = vcpus[vcpu].l2[vm - 1][.virtualAPICAddress]
+    guard virtualAPIC != .max else { return .operandInvalid.with(.l2VirtualAPICAddress) }
+    if vcpus[vcpu].hasPendingL1Interrupt { return .pendingInterrupt }
+    let page = try operandPage(vcpu, address, .write, raisesVE: false)
+    _ = try operandPage(vcpu, virtualAPIC, .write, raisesVE: false)
+    let hlat = vcpus[vcpu].l2[vm - 1][.hlatPointer]
+    if vcpus[vcpu].l2[vm - 1][.tertiaryControls] & 2 != 0 {
+      guard hlat != .max else { return .operandInvalid.with(.rdx) }
+      _ = try operandPage(vcpu, hlat & ~0xFFF, .read, raisesVE: false)
+    }
+    // Flag 1 is INVEPT: everything. Flags 2 and 3 leave guest-physical translations alone.
+    if registers.rcx & 3 == 1 { flush(vm, on: vcpu) }
+    revocations.entered(vm, vcpu: vcpu)
+    let state = loadState(page, Int(address & 0xFFF), memory)
+    vcpus[vcpu].mode = .running(vm: vm)
+    vcpus[vcpu].currentVM = vm
+    vcpus[vcpu].enterStateAddress = address
+    if isEntryRefused(vcpu, vm: vm, state) {
+      let exit = L2Exit(.entryFailureGuestState)
+      return exitToL1(vcpu, exit, state: state, &registers, &memory)
+    }
+    if isDeadlinePast(vcpu, vm: vm, timeStamp: context.timeStamp) {
+      return exitToL1(vcpu, L2Exit(.preemptionTimer), state: state, &registers, &memory)
+    }
+    throw .enter(vm: vm, state)
+  }
+
+  private func loadState<Memory: PageMemory & ~Copyable>(
+    _ page: SystemPage, _ offset: Int, _ memory: borrowing Memory
+  ) -> L2EnterState {
+    var state = L2EnterState()
+    for number in 0..<16 { state.registers[number] = memory.load(page, offset + 8 * number) }
+    state.rflags = memory.load(page, offset + L2EnterState.rflagsOffset)
+    state.rip = memory.load(page, offset + L2EnterState.ripOffset)
+    state.ssp = memory.load(page, offset + L2EnterState.sspOffset)
+    state.interruptStatus = UInt16(
+      truncatingIfNeeded: memory.load(page, offset + L2EnterState.interruptStatusOffset))
+    return state
+  }
+
+  func storeState<Memory: PageMemory & ~Copyable>(
+    _ vcpu: Int, _ state: L2EnterState, _ memory: inout Memory
+  ) {
+    let address = vcpus[vcpu].enterStateAddress
+    guard let page = sept.leaf(GuestPage(containing: address))?.page else { return }
+    let offset = Int(address & 0xFFF)
+    for number in 0..<16 { memory.store(page, offset + 8 * number, state.registers[number]) }
+    memory.store(page, offset + L2EnterState.rflagsOffset, state.rflags)
+    memory.store(page, offset + L2EnterState.ripOffset, state.rip)
+    memory.store(page, offset + L2EnterState.sspOffset, state.ssp)
+    memory.store(page, offset + L2EnterState.interruptStatusOffset, UInt64(state.interruptStatus))
+  }
+
+  /// What the L2 state that L1 set up would make VM entry do: whether it is refused.
+  ///
+  /// Rule: SDM volume 3, 27.3.1, the parts that do not depend on the CPU: RFLAGS bit 1 set and
+  /// reserved bits clear, PG needs PE, LMA equals LME and PG, the IA-32e control equals LMA, and a
+  /// non-canonical RIP is refused in 64-bit mode (tdx.md B.5, G.55).
+  public func isEntryRefused(_ vcpu: Int, vm: Int, _ state: L2EnterState) -> Bool {
+    guard isVCPU(vcpu), vm >= 1, vm <= configuration.l2Count else { return true }
+    let l2 = vcpus[vcpu].l2[vm - 1]
+    let reserved: UInt64 = ~0x3F_7FD7
+    guard state.rflags.bit(1), state.rflags & reserved == 0 else { return true }
+    let cr0 = l2[.cr0]
+    let efer = l2[.efer]
+    let isLong = l2[.entryControls].bit(9)
+    if cr0.bit(31), !cr0.bit(0) { return true }
+    if efer.bit(10) != isLong { return true }
+    if cr0.bit(31), efer.bit(8) != efer.bit(10) { return true }
+    if isLong, !cr0.bit(31) || !l2[.cr4].bit(5) { return true }
+    if isLong, l2[.csAccessRights].bit(13) {
+      let top = state.rip >> 47
+      if top != 0, top != 0x1_FFFF { return true }
+    } else if state.rip >> 32 != 0 {
+      return true
+    }
+    return false
+  }
+
+  /// Whether the TSC deadline of `vm` lets no instruction run (tdx.md B.2, G.40).
+  public func isDeadlinePast(_ vcpu: Int, vm: Int, timeStamp: UInt64) -> Bool {
+    guard isVCPU(vcpu), vm >= 1, vm <= configuration.l2Count else { return false }
+    let deadline = vcpus[vcpu].l2[vm - 1].tscDeadline
+    return deadline != .max && deadline <= timeStamp
+  }
+
+  /// TDG.VP.INVEPT: flushes L2 virtual machines on this vCPU only.
+  ///
+  /// Rule: tdx.md A.4 leaf 26: bit 0 and bits above NUM_L2_VMS must be 0; 0 is a legal no-op.
+  mutating func vpInvalidateEPT(
+    _ context: TDCallContext, _ registers: GeneralRegisters
+  ) -> TDXStatus {
+    let permitted = (UInt64(1) << UInt64(configuration.l2Count &+ 1)) &- 2
+    guard registers.rcx & ~permitted == 0 else { return .operandInvalid.with(.rcx) }
+    for vm in stride(from: 1, through: configuration.l2Count, by: 1)
+    where registers.rcx.bit(vm) { flush(vm, on: context.vcpu) }
+    return .success
+  }
+
+  /// TDG.VP.INVVPID (INVGLA): flushes linear addresses of an L2 on this vCPU.
+  ///
+  /// Rule: tdx.md A.4 leaf 27. It closes no reduction of rights: those need all addresses.
+  mutating func vpInvalidateGLA<Memory: PageMemory & ~Copyable>(
+    _ context: TDCallContext, _ registers: inout GeneralRegisters, _ memory: borrowing Memory
+  ) throws(TDLeafEnd) -> TDXStatus {
+    let vm = Int(registers.rcx >> 52 & 3)
+    guard registers.rcx & 0xFFCF_FFFF_FFFF_FFFE == 0, vm >= 1, vm <= configuration.l2Count else {
+      return .operandInvalid.with(.rcx)
+    }
+    guard registers.rcx.bit(0) else {
+      return Self.isCanonical(registers.rdx) ? .success : .glaNotCanonical
+    }
+    var first = registers.rdx & 0x1FF
+    var count = registers.rdx >> 52 & 0x3FF
+    let address = registers.rdx & 0x000F_FFFF_FFFF_F000
+    guard registers.rdx >> 62 == 0, registers.rdx & 0xE00 == 0, first + count <= 512,
+      configuration.isValidPrivate(address)
+    else { return .operandInvalid.with(.rdx) }
+    let page = try operandPage(context.vcpu, address, .read)
+    while count > 0 {
+      guard Self.isCanonical(memory.load(page, Int(first) * 8)) else { return .glaNotCanonical }
+      first += 1
+      count -= 1
+      if context.isInterruptPending, count > 0 {
+        registers.rdx = count << 52 | address | first & 0x1FF
+        throw .interrupted
+      }
+    }
+    registers.rdx = address | first & 0x1FF
+    return .success
+  }
+
+  private static func isCanonical(_ entry: UInt64) -> Bool {
+    let top = (entry & ~0xFFF) >> 47
+    return top == 0 || top == 0x1_FFFF
+  }
+}

@@ -1,0 +1,239 @@
+// ObjectCommands: creating, loading, reading, changing and unsealing objects (Part 3 §12, §24.1).
+import Crypto
+
+extension TPMEngine {
+  private func creationParameters(_ r: inout Reader) throws(Stop) -> (Digest, PCRSelection) {
+    r.next()
+    let outside: Digest = try r.sized()
+    r.next()
+    let selection = try r.pcrSelection()
+    try r.finish()
+    return (outside, selection)
+  }
+
+  mutating func createPrimary(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+    let (auth, data) = try sensitiveCreate(&r)
+    r.next()
+    let area = try r.publicArea()
+    let (outside, selection) = try creationParameters(&r)
+    let hierarchy = c.handles[0]
+    try check(area, parent: nil, isNew: true, parameter: 2)
+    try checkCreation(area, auth, data)
+    try requireSlot()
+    let object = try makePrimary(hierarchy, area, auth, data)
+    c.responseHandle = try place(.object(object))
+    object.area.writeSized(&out)
+    writeCreation(object, parent: nil, hierarchy: hierarchy, outside: outside, selection: selection)
+    out.sized(object.name)
+  }
+
+  private mutating func makePrimary(
+    _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
+  ) throws(Stop) -> TPMObject {
+    var parentName = Name()
+    parentName.append(big: hierarchy)
+    var object = TPMObject(area: area, hierarchy: hierarchy, parentName: parentName)
+    object.auth = auth
+    object.isPrimary = true
+    var source = primarySource(hierarchy, area, data)
+    try fill(&object, data, &source)
+    source.wipe()
+    object.qualify(parentName)
+    return object
+  }
+
+  private mutating func makeChild(
+    _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
+  ) throws(Stop) -> TPMObject {
+    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+    object.auth = auth
+    let seed = drbg.bytes(48)
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    var source = HMACDRBG(
+      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    try fill(&object, data, &source)
+    source.wipe()
+    object.qualify(parent.qualifiedName)
+    return object
+  }
+
+  mutating func create(_ r: inout Reader, _ c: Context) throws(Stop) {
+    let (auth, data) = try sensitiveCreate(&r)
+    r.next()
+    let area = try r.publicArea()
+    let (outside, selection) = try creationParameters(&r)
+    let parent = try parent(c.handles[0], 1)
+    try check(area, parent: parent, isNew: true, parameter: 2)
+    try checkCreation(area, auth, data)
+    var object = try makeChild(parent, area, auth, data)
+    out.sized(wrap(object, under: parent))
+    object.area.writeSized(&out)
+    writeCreation(
+      object, parent: parent, hierarchy: parent.hierarchy, outside: outside, selection: selection)
+    object.wipe()
+  }
+
+  mutating func createLoaded(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+    let (auth, data) = try sensitiveCreate(&r)
+    r.next()
+    let area = try r.publicArea()
+    try r.finish()
+    if Self.isHierarchy(c.handles[0]) {
+      try check(area, parent: nil, isNew: true, parameter: 2)
+      try checkCreation(area, auth, data)
+      try requireSlot()
+      let object = try makePrimary(c.handles[0], area, auth, data)
+      c.responseHandle = try place(.object(object))
+      out.u16(0)
+      object.area.writeSized(&out)
+      out.sized(object.name)
+      return
+    }
+    let parent = try parent(c.handles[0], 1)
+    try check(area, parent: parent, isNew: true, parameter: 2)
+    try checkCreation(area, auth, data)
+    try requireSlot()
+    let object = try makeChild(parent, area, auth, data)
+    c.responseHandle = try place(.object(object))
+    out.sized(wrap(object, under: parent))
+    object.area.writeSized(&out)
+    out.sized(object.name)
+  }
+
+  mutating func load(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+    r.next()
+    let blob = try r.sizedArray(limit: 1024)
+    guard !blob.isEmpty else { throw r.error(.size) }
+    r.next()
+    let area = try r.publicArea()
+    try r.finish()
+    let parent = try parent(c.handles[0], 1)
+    try requireSlot()
+    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+    try unwrap(blob, into: &object, under: parent, parameter: 1)
+    try check(area, parent: parent, isNew: false, parameter: 2)
+    try bind(&object, parameter: 1)
+    c.responseHandle = try place(.object(object))
+    out.sized(object.name)
+  }
+
+  mutating func loadExternal(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+    r.next()
+    let range = try r.sizedRange()
+    var sensitive = r.nested(range)
+    r.next()
+    let area = try r.publicArea(nameMayBeNull: true)
+    r.next()
+    let hierarchy = try r.u32()
+    guard Self.isHierarchy(hierarchy) else { throw r.error(.value) }
+    try r.finish()
+    guard isEnabled(hierarchy) else { throw .parameter(.hierarchy, 3) }
+    try requireSlot()
+    var name = Name()
+    name.append(big: hierarchy)
+    var object = TPMObject(area: area, hierarchy: hierarchy, parentName: name)
+    object.isExternal = true
+    if range.isEmpty {
+      try checkPublicKey(area, parameter: 2)
+    } else {
+      guard hierarchy == Handle.null else { throw .parameter(.hierarchy, 3) }
+      guard area.nameAlgorithm != nil else { throw .parameter(.hash, 2) }
+      let fixed = ObjectAttribute.fixedTPM | ObjectAttribute.fixedParent | ObjectAttribute.restricted
+      guard area.attributes & fixed == 0 else { throw .parameter(.attributes, 2) }
+      try check(area, parent: nil, isNew: false, parameter: 2)
+      try checkPublicKey(area, parameter: 2)
+      try sensitive.sensitive(into: &object)
+      try sensitive.expectEnd()
+      try bind(&object, parameter: 1)
+    }
+    c.responseHandle = try place(.object(object))
+    out.sized(object.name)
+  }
+
+  /// A public key that operations can be done with.
+  func checkPublicKey(_ area: PublicArea, parameter: Int) throws(Stop) {
+    switch area.type {
+    case Algorithm.rsa:
+      guard area.unique.count == Int(area.keyBits) / 8, area.rsa != nil else { throw .parameter(.key, parameter) }
+    case Algorithm.ecc:
+      guard let curve = area.curve, let x = FixedBytes<48>(area.unique.span).padded(to: curve.size),
+        let y = area.uniqueY.padded(to: curve.size), curve.contains(ECPoint(x: x, y: y))
+      else { throw .parameter(.eccPoint, parameter) }
+    default: break
+    }
+  }
+
+  mutating func readPublic(_ r: inout Reader, _ c: Context) throws(Stop) {
+    try r.finish()
+    guard let slot = slotIndex(c.handles[0]), case .sequence = volatile.slots[slot] else {
+      let object = try object(c.handles[0], 1)
+      object.area.writeSized(&out)
+      out.sized(object.name)
+      out.sized(object.qualifiedName)
+      return
+    }
+    throw .code(.sequenceHandle)
+  }
+
+  mutating func unseal(_ r: inout Reader, _ c: Context) throws(Stop) {
+    try r.finish()
+    let object = try object(c.handles[0], 1)
+    guard object.area.type == Algorithm.keyedHash else { throw .handle(.type, 1) }
+    let used = ObjectAttribute.decrypt | ObjectAttribute.sign | ObjectAttribute.restricted
+    guard object.area.attributes & used == 0, object.hasSecret else { throw .handle(.attributes, 1) }
+    out.sized(object.secret)
+  }
+
+  mutating func objectChangeAuth(_ r: inout Reader, _ c: Context) throws(Stop) {
+    r.next()
+    var auth: Digest = try r.sized()
+    try r.finish()
+    auth.dropTrailingZeros()
+    var object = try object(c.handles[0], 1)
+    let parent = try parent(c.handles[1], 2)
+    guard let hash = object.area.nameAlgorithm, auth.count <= hash.digestSize else { throw .parameter(.size, 1) }
+    // The parent must be the object's: its qualified name says so.
+    var expected = object
+    expected.qualify(parent.qualifiedName)
+    guard expected.qualifiedName.matches(object.qualifiedName.span), !object.isPrimary, object.hasSecret else {
+      throw .handle(.type, 2)
+    }
+    object.auth = auth
+    out.sized(wrap(object, under: parent))
+    object.wipe()
+  }
+
+  mutating func evictControl(_ r: inout Reader, _ c: Context) throws(Stop) {
+    r.next()
+    let handle = try r.u32()
+    guard Handle.type(handle) == 0x81 else { throw r.error(.value) }
+    try r.finish()
+    let object = try object(c.handles[1], 2)
+    let isPlatform = c.handles[0] == Handle.platform
+    if object.area.has(ObjectAttribute.stClear) || !object.hasSecret || object.isExternal {
+      throw .handle(.attributes, 2)
+    }
+    guard object.hierarchy != Handle.null else { throw .handle(.hierarchy, 2) }
+    if isPlatform {
+      guard object.hierarchy == Handle.platform else { throw .handle(.hierarchy, 1) }
+    } else {
+      guard object.hierarchy != Handle.platform else { throw .handle(.hierarchy, 1) }
+    }
+    guard (handle >= Handle.platformPersistent) == isPlatform else { throw .parameter(.range, 1) }
+    if Handle.type(c.handles[1]) == 0x81 {
+      guard handle == c.handles[1], let index = persistent.object(handle) else { throw .handle(.handle, 2) }
+      persistent.objects[index].object.wipe()
+      persistent.objects.remove(at: index)
+    } else {
+      guard persistent.object(handle) == nil else { throw .code(.nvDefined) }
+      guard persistent.objects.count < Limits.persistentObjects else { throw .code(.nvSpace) }
+      persistent.objects.append((handle, object))
+    }
+    touch()
+  }
+}
+
+extension ResponseCode {
+  /// TPM_RC_SEQUENCE: the handle is a sequence object.
+  static let sequenceHandle = ResponseCode(0x103)
+}

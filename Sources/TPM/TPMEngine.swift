@@ -1,0 +1,191 @@
+// TPMEngine: a TPM 2.0 as a value: commands go in, answers and state blobs come out.
+import Crypto
+
+/// A TPM 2.0 (library specification 1.59) without I/O: time, entropy and storage are the caller's.
+///
+/// A command is begun, then advanced slice by slice until its answer is there, so that no call runs for
+/// long: RSA key generation is thousands of slices, most commands are one. The engine never traps on
+/// input; what it finds inconsistent within itself turns into failure mode.
+public struct TPMEngine: ~Copyable {
+  var persistent = Persistent()
+  var volatile = Volatile()
+  var drbg: HMACDRBG
+  var job = Job()
+  var out = Writer(reserving: Limits.responseSize)
+  /// Milliseconds since power-on.
+  var time: UInt64 = 0
+  /// The caller's clock at power-on.
+  var powerOnTime: UInt64 = 0
+  /// The TPM clock at power-on.
+  var clockBase: UInt64 = 0
+  /// Whether persistent state changed since the caller last stored it.
+  public internal(set) var needsStore = true
+  var isManufactured = true
+
+  /// A new TPM with fresh seeds, not yet started; `entropy` holds at least 48 random bytes.
+  public init(entropy: borrowing Span<UInt8>) {
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    drbg = HMACDRBG(entropy: entropy, nonce: none.span, personalization: none.span)
+    persistent.owner.seed = drbg.bytes(48)
+    persistent.owner.proof = drbg.bytes(32)
+    persistent.endorsement.seed = drbg.bytes(48)
+    persistent.endorsement.proof = drbg.bytes(32)
+    persistent.platform.seed = drbg.bytes(48)
+    persistent.platform.proof = drbg.bytes(32)
+  }
+
+  /// The answer of the last command, 10 to 3968 bytes.
+  public var response: [UInt8] { out.bytes }
+
+  /// Mixes fresh entropy into the generator; call it at power-on and every 2^16 requests.
+  public mutating func stir(_ entropy: borrowing Span<UInt8>) {
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    drbg.reseed(entropy: entropy, additional: none.span.extracting(first: 0))
+  }
+
+  /// Whether the generator's reseed interval has passed.
+  public var wantsEntropy: Bool { drbg.isReseedDue }
+
+  /// Power comes on (or _TPM_Init): everything volatile is lost. `milliseconds` is any steady clock.
+  public mutating func powerOn(milliseconds: UInt64) {
+    abort()
+    wipeVolatile()
+    volatile = Volatile()
+    volatile.timeEpoch = UInt32(drbg.bytes(4).span)
+    powerOnTime = milliseconds
+    time = 0
+    clockBase = persistent.clock
+  }
+
+  /// Whether Startup was received.
+  public var isStarted: Bool { volatile.isStarted }
+
+  /// Wipes and drops a command that was begun and not finished.
+  public mutating func abort() {
+    job.wipe()
+    job = Job()
+  }
+
+  mutating func wipeVolatile() {
+    for index in 0..<volatile.slots.count { clear(slot: index) }
+    for index in 0..<volatile.sessions.count {
+      if case .loaded(var session) = volatile.sessions[index] { session.wipe() }
+      volatile.sessions[index] = .free
+    }
+    volatile.null.wipe()
+  }
+
+  mutating func clear(slot index: Int) {
+    switch volatile.slots[index] {
+    case .empty: break
+    case .object(var object): object.wipe()
+    case .sequence(var sequence): sequence.wipe()
+    }
+    volatile.slots[index] = .empty
+  }
+
+  /// Runs a whole command.
+  public mutating func execute(_ command: [UInt8], locality: UInt8 = 0, milliseconds: UInt64) -> [UInt8] {
+    begin(command, locality: locality, milliseconds: milliseconds)
+    while !advance() {}
+    return response
+  }
+
+  /// Takes in a command; `advance` runs it.
+  ///
+  /// The bytes are copied by the caller once, from memory nobody else can change meanwhile.
+  public mutating func begin(_ command: [UInt8], locality: UInt8, milliseconds: UInt64) {
+    job = Job()
+    job.command = command
+    job.locality = locality
+    job.drbg = drbg
+    let elapsed = milliseconds >= powerOnTime ? milliseconds &- powerOnTime : 0
+    time = max(time, elapsed)
+    updateClock()
+  }
+
+  /// Does work of about `budget` instructions (default: one slice); true when `response` holds the answer.
+  public mutating func advance(budget: Int = 200_000) -> Bool {
+    var left = budget
+    while true {
+      if let operation = job.operation {
+        guard left > 0 else { return false }
+        var running = operation
+        job.operation = nil
+        left &-= running.cost
+        if running.step() {
+          job.results.append(running.result)
+          running.wipe()
+        } else {
+          job.operation = running
+        }
+        continue
+      }
+      guard left > 0 else { return false }
+      job.cursor = 0
+      drbg = job.drbg
+      do throws(Stop) {
+        try process()
+      } catch {
+        switch error {
+        case .pending:
+          job.isRerun = true
+          left &-= 20_000
+          continue
+        case .code(let code): fail(code)
+        }
+      }
+      job.wipe()
+      return true
+    }
+  }
+
+  private mutating func fail(_ code: ResponseCode) {
+    out.wipe()
+    out.u16(0x8001)
+    out.u32(10)
+    out.u32(code.rawValue)
+  }
+
+  /// Says that persistent state changed.
+  mutating func touch() {
+    needsStore = true
+    persistent.generation &+= 1
+  }
+
+  /// Called by whoever stored the blob of the present state.
+  public mutating func stored() { needsStore = false }
+
+  /// Makes the TPM answer only GetCapability and GetTestResult until the next power-on: for a caller that
+  /// found it cannot keep the state.
+  public mutating func enterFailureMode() { volatile.isFailed = true }
+}
+
+/// The command under way.
+struct Job {
+  var command: [UInt8] = []
+  var locality: UInt8 = 0
+  /// The generator as the command found it: a handler that runs again draws the same bytes.
+  var drbg = HMACDRBG(.sha256, key: Digest(), value: Digest(), requestCounter: 1)
+  var operation: LongOperation?
+  var results: [LongResult] = []
+  /// The next result to hand out.
+  var cursor = 0
+  var isRerun = false
+
+  mutating func wipe() {
+    command.wipe()
+    operation?.wipe()
+    operation = nil
+    for index in results.indices { results[index].wipe() }
+    results = []
+  }
+}
+
+extension FixedWidthInteger where Self: UnsignedInteger {
+  /// The big-endian integer of the first bytes.
+  init(_ span: borrowing Span<UInt8>) {
+    self = 0
+    for index in span.indices where index < Self.bitWidth / 8 { self = self << 8 | Self(truncatingIfNeeded: span[index]) }
+  }
+}

@@ -1,0 +1,62 @@
+// Executor+Tasks: a task's beginning and end, and messages to other CPUs.
+import Tasks
+
+extension Executor {
+  /// A new task of this CPU.
+  @inline(__always) mutating func spawned(_ task: TaskRef) {
+    counts.spawned &+= 1
+    task.identifier = nextIdentifier
+    nextIdentifier = nextIdentifier == .max ? 1 : nextIdentifier &+ 1
+    task.listed = tasks
+    task.listedPrevious = nil
+    if let first = tasks { first.listedPrevious = task }
+    tasks = task
+    trace.spawned(task)
+    makeReady(task)
+  }
+
+  /// The current task's function has returned, at its home.
+  @inline(__always) mutating func ended(_ task: TaskRef) {
+    counts.ended &+= 1
+    trace.ended(task)
+    if let before = task.listedPrevious { before.listed = task.listed } else { tasks = task.listed }
+    if let after = task.listed { after.listedPrevious = task.listedPrevious }
+  }
+
+  /// Hands a suspended task, or the wake of one, to CPU `cpu`: one locked push, a kick only if it rests.
+  mutating func send(_ task: TaskRef, to cpu: UInt16) {
+    post(.wake, task, cpu)
+  }
+
+  /// Tells CPU `cpu` to look at a task's cancellation.
+  mutating func sendCancellation(of task: TaskRef, to cpu: UInt16) {
+    post(.cancel, task, cpu)
+  }
+
+  @inline(__always)
+  private mutating func post(_ kind: InboxMessage.Kind, _ task: TaskRef, _ cpu: UInt16) {
+    guard let message = InboxMessage(kind, node: task.word) else { return }
+    let target = OwnerLine<HardwareMemory>(
+      word: table.ownerWord(Int(cpu)), inbox: Inbox(head: table.inboxHead(Int(cpu))))
+    if target.post(message, in: memory) == .kick {
+      counts.kicks &+= 1
+      ThisCPU.kick(cpu)
+    }
+  }
+
+  /// Calls `body` with every task of the calling CPU, at most `limit` of them.
+  public static func forEachTask(limit: Int, _ body: (TaskRef) -> Void) {
+    var next = ThisCPU.withExecutor(Executor.self) { $0.tasks }
+    var left = limit
+    while let task = next, left > 0 {
+      body(task)
+      next = task.listed
+      left &-= 1
+    }
+  }
+
+  /// The calling CPU's counters.
+  public static var currentCounts: ExecutorCounts {
+    ThisCPU.withExecutor(Executor.self) { $0.counts }
+  }
+}

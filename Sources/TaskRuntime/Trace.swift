@@ -1,0 +1,148 @@
+// Trace: the seven trace points and what each level of observability records there.
+import Tasks
+
+/// What happened at a trace point.
+public enum TraceKind: UInt8, Sendable {
+  /// A task was started.
+  case spawn = 1
+  /// A task became ready.
+  case ready = 2
+  /// A task's run begins.
+  case runBegin = 3
+  /// A task's run ends (it suspends, yields or ends).
+  case runEnd = 4
+  /// A task suspended in a leaf.
+  case suspend = 5
+  /// A task ended.
+  case end = 6
+  /// The CPU rests.
+  case idle = 7
+}
+
+/// How much is recorded, fixed when the image is compiled.
+public enum TraceLevel: Sendable {
+  /// Nothing beyond `ExecutorCounts`.
+  case off
+  /// Per-task counters and the stall detector.
+  case counters
+  /// Counters and the ring of records.
+  case full
+
+  /// The level this image was compiled with.
+  @inline(__always) public static var current: TraceLevel {
+    #if APUS_TRACE_FULL
+      .full
+    #elseif APUS_TRACE_COUNTERS
+      .counters
+    #else
+      .off
+    #endif
+  }
+}
+
+/// One record of the ring.
+public struct TraceRecord: Sendable {
+  /// Ticks.
+  public var time: UInt64
+  /// The task's identifier; 0 for the CPU itself.
+  public var task: UInt32
+  /// `TraceKind`, and in the upper bits what the task waits for.
+  public var kind: UInt32
+}
+
+/// A CPU's trace: nothing, counters, or counters and a ring, by `TraceLevel`.
+struct TraceState {
+  #if APUS_TRACE_FULL
+    static var capacity: Int { 1024 }
+    var ring = InlineArray<1024, TraceRecord>(repeating: TraceRecord(time: 0, task: 0, kind: 0))
+    /// Records ever written; the ring holds the last `capacity` of them.
+    var written: UInt64 = 0
+  #endif
+  #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+    /// When the present run began.
+    var runStart: UInt64
+    /// Whose it is.
+    var running: TaskRef?
+    /// Runs longer than the limit, and the longest of them.
+    var stalls: UInt64 = 0
+    var longestStall: UInt64 = 0
+    var stalledTask: UInt32 = 0
+  #endif
+
+  init(now: UInt64) {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      runStart = now
+    #endif
+  }
+
+  @inline(__always) mutating func spawned(_ task: TaskRef) { record(.spawn, task) }
+  @inline(__always) mutating func ended(_ task: TaskRef) { record(.end, task) }
+  @inline(__always) mutating func suspends(_ task: TaskRef) { record(.suspend, task) }
+  @inline(__always) mutating func idles() { record(.idle, nil) }
+
+  @inline(__always) mutating func ready(_ task: TaskRef) {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      task.wakes &+= 1
+      // The clock was read when the present run began: no second reading (runtime.md §4).
+      task.readyAt = runStart
+      record(.ready, task)
+    #endif
+  }
+
+  /// One reading of the clock ends the previous run and begins the next.
+  @inline(__always) mutating func runBegins(_ task: TaskRef) {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      let now = ThisCPU.now
+      closeRun(now)
+      runStart = now
+      running = task
+      task.runs &+= 1
+      let waited = UInt32(clamping: now &- task.readyAt)
+      if waited > task.longestWait { task.longestWait = waited }
+      record(.runBegin, task)
+    #endif
+  }
+
+  /// Nothing follows the present run.
+  @inline(__always) mutating func passEnds() {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      let now = ThisCPU.now
+      closeRun(now)
+      runStart = now
+      running = nil
+    #endif
+  }
+
+  #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+    @inline(__always) private mutating func closeRun(_ now: UInt64) {
+      guard let task = running else { return }
+      let ran = now &- runStart
+      if ran > UInt64(task.longestRun) { task.longestRun = UInt32(clamping: ran) }
+      if ran > StallLimit.ticks { stalled(task, ran) }
+      record(.runEnd, task)
+    }
+
+    @inline(never) private mutating func stalled(_ task: TaskRef, _ ran: UInt64) {
+      stalls &+= 1
+      guard ran > longestStall else { return }
+      longestStall = ran
+      stalledTask = task.identifier
+    }
+  #endif
+
+  @inline(__always) private mutating func record(_ kind: TraceKind, _ task: TaskRef?) {
+    #if APUS_TRACE_FULL
+      let slot = Int(truncatingIfNeeded: written) & (Self.capacity &- 1)
+      ring[slot] = TraceRecord(
+        time: kind == .runBegin || kind == .runEnd ? ThisCPU.now : runStart,
+        task: task?.identifier ?? 0, kind: UInt32(kind.rawValue))
+      written &+= 1
+    #endif
+  }
+}
+
+/// How long a run may take before it counts as a stall.
+public enum StallLimit {
+  /// Ticks; the stated default is 100 µs at the host's clock (`ThisCPU.ticksPerMicrosecond`).
+  @inline(__always) public static var ticks: UInt64 { ThisCPU.ticksPerMicrosecond &* 100 }
+}

@@ -1,0 +1,96 @@
+// FakeMemory: physical memory in an array, for the tests of everything that keeps tables in memory.
+import Kernel
+import Seams
+import X86
+
+final class FakeMemory: PhysicalMemory, @unchecked Sendable {
+  var bytes: [UInt8]
+  let base: UInt64
+  var strayAccesses = 0
+
+  init(base: UInt64 = 0, count: Int) {
+    self.base = base
+    bytes = [UInt8](repeating: 0xA5, count: count)
+  }
+
+  var limit: PhysicalAddress { PhysicalAddress(base + UInt64(bytes.count)) }
+
+  private func index(_ address: PhysicalAddress, _ count: Int) -> Int? {
+    guard address.rawValue >= base, address.rawValue - base <= UInt64(bytes.count),
+      UInt64(bytes.count) - (address.rawValue - base) >= UInt64(count)
+    else {
+      strayAccesses += 1
+      return nil
+    }
+    return Int(address.rawValue - base)
+  }
+
+  func load<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ type: Value.Type, at address: PhysicalAddress
+  ) -> Value {
+    let width = Value.bitWidth / 8
+    guard let start = index(address, width) else { return .max }
+    var value: Value = 0
+    for offset in 0..<width { value |= Value(truncatingIfNeeded: bytes[start + offset]) << Value(8 * offset) }
+    return value
+  }
+
+  func store<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ value: Value, at address: PhysicalAddress
+  ) {
+    let width = Value.bitWidth / 8
+    guard let start = index(address, width) else { return }
+    for offset in 0..<width { bytes[start + offset] = UInt8(truncatingIfNeeded: value >> Value(8 * offset)) }
+  }
+
+  func zero(_ address: PhysicalAddress, count: UInt64) {
+    guard let start = index(address, Int(count)) else { return }
+    for offset in 0..<Int(count) { bytes[start + offset] = 0 }
+  }
+
+  func put(_ content: [UInt8], at address: UInt64) {
+    for (offset, byte) in content.enumerated() { bytes[Int(address - base) + offset] = byte }
+  }
+}
+
+enum NoHint: SpinHint {
+  static func relax() {}
+}
+
+/// A map of one usable region and further ones.
+func map(_ regions: (UInt64, UInt64, MemoryRegion.Kind)...) -> MemoryMap {
+  var map = MemoryMap()
+  for (start, bytes, kind) in regions {
+    map.add(MemoryRegion(start: PhysicalAddress(start), bytes: bytes, kind: kind))
+  }
+  return map
+}
+
+let mebibyte: UInt64 = 1 << 20
+
+/// 4 MiB of memory from 0, the table at 1 MiB.
+func smallMachine() -> (FakeMemory, FrameTable<FakeMemory>) {
+  let memory = FakeMemory(count: 4 << 20)
+  let table = FrameTable(
+    map: map((0, 4 * mebibyte, .usable)), memory: memory, metadata: PhysicalAddress(mebibyte),
+    frameCount: 1024)
+  return (memory, table)
+}
+
+struct TestRandom: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+    return value ^ (value >> 31)
+  }
+}
+
+/// A fixed seed and a random one, printed so that a failure can be had again.
+let seeds: [UInt64] = {
+  let random = UInt64.random(in: .min ... .max)
+  print("random seed \(random)")
+  return [1, random]
+}()

@@ -1,0 +1,23 @@
+// Board: the native board: plain x86-64 under QEMU.
+import Idle
+import Kernel
+import Machine
+import NativePlatform
+import Seams
+import Tasks
+
+@main struct NativeBoard {
+  static func main() {
+    let machine = ApusMachine()
+    let platform = NativePlatform(
+      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
+      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
+    Death.install(
+      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
+      guard let clock = kernel.clock else { return }
+      let idle = IdleService(MachineHalter(clock))
+      try spawn("idle", level: 7) { await idle.run() }
+    }
+  }
+}

@@ -1,0 +1,224 @@
+// count: a QEMU plugin that counts each CPU's instructions exactly and reports them at markers and at idle.
+//
+// Arguments, as in `-plugin libcount.so,out=FILE,at=NAME:ADDRESS`:
+//   out=FILE            where the JSON lines go; standard error unless told
+//   at=NAME:ADDRESS     a marker: the instruction at this virtual address is about to execute
+//   write=NAME:ADDRESS  a marker: a store to this virtual address
+//   limit=N             lines for each marker and CPU, 16 unless told (0: all)
+//   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
+//   settle=MS           time between that and the first sample, 500 unless told
+//   quit=on             ends QEMU after the idle report
+// Instructions are counted as they begin; each turn of a REP instruction counts, as in QEMU's own icount.
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "QEMUPlugin.h"
+
+#define EXPORT __attribute__((visibility("default")))
+enum { MaxCPUs = 256, MaxMarkers = 64, NameLength = 48 };
+
+EXPORT int qemu_plugin_version = QEMUPluginVersion;
+
+/// One CPU's counters, written by its thread only and alone on its lines.
+typedef struct {
+  _Alignas(128) _Atomic uint64_t instructions;
+  _Atomic uint64_t idles;
+} CPU;
+
+typedef struct {
+  char name[NameLength];
+  uint64_t address;
+  bool isStore;
+  unsigned lines[MaxCPUs];
+  atomic_bool reached[MaxCPUs];
+} Marker;
+
+static CPU cpus[MaxCPUs];
+static unsigned cpuCount = 1;
+static Marker markers[MaxMarkers];
+static unsigned markerCount;
+static unsigned storeMarkers;
+static unsigned lineLimit = 16;
+static FILE *output;
+static pthread_mutex_t outputLock = PTHREAD_MUTEX_INITIALIZER;
+static Marker *idleMarker;
+static char idleName[NameLength];
+static unsigned idleSeconds;
+static unsigned settleMilliseconds = 500;
+static bool quits;
+
+static uint64_t instructions(unsigned cpu) {
+  return atomic_load_explicit(&cpus[cpu].instructions, memory_order_relaxed);
+}
+
+static void printCounts(const char *key, const uint64_t *base) {
+  fprintf(output, ",\"%s\":[", key);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", instructions(cpu) - (base ? base[cpu] : 0));
+  fputc(']', output);
+}
+
+static void reportMarker(unsigned cpu, Marker *marker) {
+  if (cpu >= MaxCPUs) return;
+  atomic_store(&marker->reached[cpu], true);
+  if (lineLimit && marker->lines[cpu] >= lineLimit) return;
+  marker->lines[cpu]++;
+  pthread_mutex_lock(&outputLock);
+  // The marked instruction itself is counted after this.
+  fprintf(output, "{\"event\":\"mark\",\"name\":\"%s\",\"cpu\":%u,\"instructions\":%" PRIu64, marker->name, cpu,
+          instructions(cpu));
+  printCounts("all", NULL);
+  fputs("}\n", output);
+  fflush(output);
+  pthread_mutex_unlock(&outputLock);
+}
+
+static void onInstruction(unsigned cpu, void *unused) {
+  (void)unused;
+  if (cpu >= MaxCPUs) return;
+  _Atomic uint64_t *own = &cpus[cpu].instructions;
+  // One writer: a plain load and store, no lock.
+  atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static void onMarkedInstruction(unsigned cpu, void *marker) { reportMarker(cpu, marker); }
+
+static void onStore(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
+  (void)info;
+  (void)unused;
+  for (unsigned i = 0; i < markerCount; i++)
+    if (markers[i].isStore && markers[i].address == address) reportMarker(cpu, &markers[i]);
+}
+
+static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
+  (void)id;
+  size_t count = qemu_plugin_tb_n_insns(block);
+  for (size_t i = 0; i < count; i++) {
+    struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+    uint64_t address = qemu_plugin_insn_vaddr(instruction);
+    for (unsigned m = 0; m < markerCount; m++)
+      if (!markers[m].isStore && markers[m].address == address)
+        qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
+    qemu_plugin_register_vcpu_insn_exec_cb(instruction, onInstruction, QEMUPluginNoRegisters, NULL);
+    if (storeMarkers)
+      qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);
+  }
+}
+
+static void onIdle(qemu_plugin_id_t id, unsigned cpu) {
+  (void)id;
+  if (cpu < MaxCPUs) atomic_fetch_add_explicit(&cpus[cpu].idles, 1, memory_order_relaxed);
+}
+
+static void waitMilliseconds(unsigned duration) {
+  struct timespec left = {.tv_sec = duration / 1000, .tv_nsec = (long)(duration % 1000) * 1000000};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
+
+/// Waits for the marker on every CPU, then samples twice.
+static void *watchIdle(void *unused) {
+  (void)unused;
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    while (!atomic_load(&idleMarker->reached[cpu])) waitMilliseconds(10);
+  waitMilliseconds(settleMilliseconds);
+  uint64_t base[MaxCPUs];
+  uint64_t total = 0;
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++) base[cpu] = instructions(cpu);
+  waitMilliseconds(idleSeconds * 1000);
+  pthread_mutex_lock(&outputLock);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++) total += instructions(cpu) - base[cpu];
+  fprintf(output, "{\"event\":\"idle\",\"seconds\":%u,\"total\":%" PRIu64, idleSeconds, total);
+  printCounts("instructions", base);
+  printCounts("sinceReset", NULL);
+  fputs("}\n", output);
+  fflush(output);
+  pthread_mutex_unlock(&outputLock);
+  if (quits) kill(getpid(), SIGTERM);
+  return NULL;
+}
+
+static void atEnd(qemu_plugin_id_t id, void *unused) {
+  (void)id;
+  (void)unused;
+  pthread_mutex_lock(&outputLock);
+  fprintf(output, "{\"event\":\"end\",\"cpus\":%u", cpuCount);
+  printCounts("instructions", NULL);
+  fputs(",\"idles\":[", output);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].idles, memory_order_relaxed));
+  fputs("]}\n", output);
+  fflush(output);
+  pthread_mutex_unlock(&outputLock);
+}
+
+/// Splits `NAME:NUMBER`; false if it isn't one.
+static bool parsePair(const char *text, char *name, uint64_t *number) {
+  const char *colon = strrchr(text, ':');
+  if (!colon || colon == text || (size_t)(colon - text) >= NameLength) return false;
+  // Names go into JSON as they are.
+  for (const char *at = text; at < colon; at++)
+    if (*at == '"' || *at == '\\' || *at < ' ') return false;
+  memcpy(name, text, (size_t)(colon - text));
+  name[colon - text] = 0;
+  char *end;
+  *number = strtoull(colon + 1, &end, 0);
+  return *end == 0 && end != colon + 1;
+}
+
+static bool parseArgument(char *argument) {
+  char *value = strchr(argument, '=');
+  if (!value) return false;
+  *value++ = 0;
+  bool isStore = strcmp(argument, "write") == 0;
+  if (isStore || strcmp(argument, "at") == 0) {
+    if (markerCount == MaxMarkers) return false;
+    Marker *marker = &markers[markerCount];
+    marker->isStore = isStore;
+    if (!parsePair(value, marker->name, &marker->address)) return false;
+    markerCount++;
+    storeMarkers += isStore;
+    return true;
+  }
+  if (strcmp(argument, "idle") == 0) {
+    uint64_t seconds;
+    if (!parsePair(value, idleName, &seconds) || seconds == 0 || seconds > 3600) return false;
+    idleSeconds = (unsigned)seconds;
+    return true;
+  }
+  if (strcmp(argument, "out") == 0) return (output = fopen(value, "w")) != NULL;
+  if (strcmp(argument, "limit") == 0) return (lineLimit = (unsigned)strtoul(value, NULL, 0)), true;
+  if (strcmp(argument, "settle") == 0) return (settleMilliseconds = (unsigned)strtoul(value, NULL, 0)), true;
+  if (strcmp(argument, "quit") == 0) return (quits = strcmp(value, "on") == 0), true;
+  return false;
+}
+
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int count, char **arguments) {
+  output = stderr;
+  if (!info->system_emulation || info->system.max_vcpus > MaxCPUs) return -1;
+  cpuCount = (unsigned)info->system.smp_vcpus;
+  for (int i = 0; i < count; i++)
+    if (!parseArgument(arguments[i])) {
+      fprintf(stderr, "count: bad argument '%s'\n", arguments[i]);
+      return -1;
+    }
+  for (unsigned m = 0; m < markerCount; m++)
+    if (idleSeconds && strcmp(markers[m].name, idleName) == 0) idleMarker = &markers[m];
+  if (idleSeconds && !idleMarker) {
+    fprintf(stderr, "count: idle= names no marker\n");
+    return -1;
+  }
+  qemu_plugin_register_vcpu_tb_trans_cb(id, onTranslation);
+  qemu_plugin_register_vcpu_idle_cb(id, onIdle);
+  qemu_plugin_register_atexit_cb(id, atEnd, NULL);
+  pthread_t watcher;
+  if (idleMarker && pthread_create(&watcher, NULL, watchIdle, NULL) != 0) return -1;
+  return 0;
+}
