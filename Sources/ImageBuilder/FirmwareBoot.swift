@@ -28,9 +28,9 @@ public struct FirmwareBoot: Sendable {
       throw ImageError(
         .firmware, "the firmware has no SEV metadata", fix: "give an OVMF image built for SEV-SNP")
     }
-    guard linux == nil || firmware.hashTable != nil else {
+    guard linux == nil || (firmware.hashTable != nil && firmware.sections.contains { $0.type == 0x10 }) else {
       throw ImageError(
-        .firmware, "the firmware has no table of kernel hashes", fix: "give OVMF.amdsev.fd, or no --kernel")
+        .firmware, "the firmware has no page for kernel hashes", fix: "give OVMF.amdsev.fd, or no --kernel")
     }
     guard processorCount == 1 || firmware.secondaryReset != nil else {
       throw ImageError(
