@@ -79,17 +79,19 @@ let hostedTasks: Target = .target(
   exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
-let bareOnly: [Target] = concurrency + [
-  .target(name: "Boot"),
-  room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
-  .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
-  room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
-  .executableTarget(
-    name: "board-sim",
-    dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
-    path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
-  board("native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
-]
+let bareOnly: [Target] =
+  concurrency + [
+    .target(name: "Boot"),
+    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
+    room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
+    .executableTarget(
+      name: "board-sim",
+      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+      path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
+    board(
+      "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+  ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),

@@ -55,7 +55,8 @@ final class World: @unchecked Sendable {
     for cpu in 0..<machine.count {
       turn = cpu
       machine.enter(cpu)
-      guard Executor.install(index: UInt16(cpu), table: machine.ownerTable, seat: machine.seat(cpu), flush: {}),
+      guard
+        Executor.install(index: UInt16(cpu), table: machine.ownerTable, seat: machine.seat(cpu), flush: {}),
         start(UInt16(cpu))
       else { return false }
     }

@@ -22,13 +22,17 @@ public import Tasks
     unsafe OwnerTable(address: memory + count &* (Self.seatBytes &+ Self.blockBytes), count: count)
   }
 
-  /// Where CPU `cpu`'s executor goes. *Requires*: `cpu` is below `count`.
+  /// Where CPU `cpu`'s executor goes.
+  ///
+  /// *Requires*: `cpu` is below `count`.
   public func seat(_ cpu: Int) -> CPUSeat {
     let place = unsafe memory + cpu &* (Self.seatBytes &+ Self.blockBytes)
     return unsafe CPUSeat(block: place, memory: place + Self.blockBytes, bytes: Self.seatBytes)
   }
 
-  /// Makes the process CPU `cpu` until the next call. *Requires*: `cpu` is below `count`.
+  /// Makes the process CPU `cpu` until the next call.
+  ///
+  /// *Requires*: `cpu` is below `count`.
   public func enter(_ cpu: Int) {
     unsafe sim_enter(memory + cpu &* (Self.seatBytes &+ Self.blockBytes))
   }

@@ -21,7 +21,9 @@ public final class Mailbox<let Capacity: Int>: Sendable {
   private func turn(_ ticket: UInt64) -> AtomicCell { cells[Capacity &+ slot(ticket)] }
   private func slot(_ ticket: UInt64) -> Int { Int(truncatingIfNeeded: ticket % UInt64(Capacity)) }
 
-  /// Queues `word` and wakes the receiver; from a task of any CPU. Throws `full` at once.
+  /// Queues `word` and wakes the receiver; from a task of any CPU.
+  ///
+  /// Throws `full` at once.
   public func send(_ word: UInt64) throws(WaitError) {
     var ticket = tail.loadRelaxed()
     while true {
@@ -54,7 +56,9 @@ public final class Mailbox<let Capacity: Int>: Sendable {
     return word
   }
 
-  /// The next word, suspending until there is one. One receiver, always the same task or its successor.
+  /// The next word, suspending until there is one.
+  ///
+  /// One receiver, always the same task or its successor.
   public nonisolated(nonsending) func receive() async throws(WaitError) -> UInt64 {
     while true {
       if let word = tryReceive() {
