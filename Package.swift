@@ -89,6 +89,10 @@ let bareOnly: [Target] =
       name: "board-sim",
       dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
+    .executableTarget(
+      name: "board-oracle",
+      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
+      path: "Tests/Oracle", exclude: ["Hosted"], sources: ["Shared", "Bare"], swiftSettings: strict),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
   ]
@@ -96,6 +100,8 @@ let bareOnly: [Target] =
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   hostedTasks,
+  .executableTarget(
+    name: "oracle", path: "Tests/Oracle", exclude: ["Bare"], sources: ["Shared", "Hosted"], swiftSettings: strict),
   tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
