@@ -108,6 +108,7 @@ let hostedOnly: [Target] = [
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto"]),
+  tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
