@@ -48,6 +48,8 @@ public enum ImportRules {
     "IGVM": ["Bits"],
     "Crypto": ["Bits"],
     "Measurement": ["IGVM", "Crypto", "SNP", "TDX"],
+    "Launch": ["Bits"],
+    "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "TPM": ["Crypto", "Bits"],
     "Seams": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol"],
     "Concurrency": ["AsyncEntry"],
@@ -62,7 +64,10 @@ public enum ImportRules {
     "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
     "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
     "MonitorMachine": ["X86", "Boot"],
-    "apus": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM"],
+    "apus": [
+      "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "Launch", "ImageBuilder",
+      "TPM",
+    ],
   ]
   private static let everywhere: Set<String> = ["Swift", "Builtin", "Synchronization", "_Volatile"]
   private static let hosted: Set<String> = ["Foundation", "Glibc", "Testing", "Dispatch", "_Concurrency"]
