@@ -121,7 +121,8 @@ let hostedOnly: [Target] = [
   .executableTarget(
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
     swiftSettings: strict),
-  tests(of: "Measurement", ["IGVM", "Crypto"]),
+  tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
+  tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),

@@ -15,7 +15,7 @@ public struct FirmwareBoot: Sendable {
   /// CPUID leaf 1 EAX, which QEMU passes in RDX.
   public var processorSignature: UInt32 = 0x0080_0F12
   /// SEV_FEATURES of each VMSA.
-  public var sevFeatures: UInt64 = SEVFeatures.snpActive
+  public var sevFeatures: UInt64 = VMSALayout.Features.snpActive
   /// The guest policy; nil = the platform's default.
   public var policy: UInt64?
 

@@ -48,6 +48,8 @@ public enum ImportRules {
     "IGVM": ["Bits"],
     "Crypto": ["Bits"],
     "Measurement": ["IGVM", "Crypto", "SNP", "TDX"],
+    "Launch": ["Bits"],
+    "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "TPM": ["Crypto", "Bits"],
     "Launch": ["Bits"],
     "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
