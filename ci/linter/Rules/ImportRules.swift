@@ -51,8 +51,6 @@ public enum ImportRules {
     "Launch": ["Bits"],
     "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "TPM": ["Crypto", "Bits"],
-    "Launch": ["Bits"],
-    "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "Seams": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol"],
     "Concurrency": ["AsyncEntry"],
     "AsyncEntry": [],
