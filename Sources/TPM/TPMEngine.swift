@@ -47,7 +47,9 @@ public struct TPMEngine {
   /// Whether the generator's reseed interval has passed.
   public var wantsEntropy: Bool { drbg.isReseedDue }
 
-  /// Power comes on (or _TPM_Init): everything volatile is lost. `milliseconds` is any steady clock.
+  /// Power comes on (or _TPM_Init): everything volatile is lost.
+  ///
+  /// `milliseconds` is any steady clock.
   public mutating func powerOn(milliseconds: UInt64) {
     abort()
     wipeVolatile()

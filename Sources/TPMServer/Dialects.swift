@@ -2,7 +2,9 @@
 import Glibc
 
 extension TPMServer {
-  /// Takes whole commands off a data connection. False closes it.
+  /// Takes whole commands off a data connection.
+  ///
+  /// False closes it.
   func data(_ connection: inout SocketServer.Connection) -> Bool {
     while true {
       let input = connection.input
@@ -84,7 +86,9 @@ extension TPMServer {
     return true
   }
 
-  /// swtpm's control channel (reference §3.1). Every answer begins with a result word.
+  /// swtpm's control channel (reference §3.1).
+  ///
+  /// Every answer begins with a result word.
   func control(_ connection: inout SocketServer.Connection) -> Bool {
     while connection.input.count >= 4 {
       let command = word(connection.input, 0)

@@ -12,7 +12,9 @@ struct StateDirectory {
   /// The blob, nil if there is none yet.
   func load() -> [UInt8]? { FileManager.default.contents(atPath: file).map { [UInt8]($0) } }
 
-  /// The key that authenticates the blob: made once, readable by the owner only. It guards against
+  /// The key that authenticates the blob: made once, readable by the owner only.
+  ///
+  /// It guards against
   /// accidents, not against whoever may read the directory.
   func key() -> [UInt8]? {
     if let data = FileManager.default.contents(atPath: keyFile), data.count == 32 { return [UInt8](data) }

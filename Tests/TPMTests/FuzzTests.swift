@@ -1,8 +1,8 @@
 // Fuzzing: structure-aware commands with damage, by seed; no trap, no runaway, no secret in an answer.
 import Crypto
 import Foundation
-import Testing
 import TPM
+import Testing
 
 struct SeededGenerator: RandomNumberGenerator {
   var state: UInt64
@@ -21,7 +21,9 @@ struct SeededGenerator: RandomNumberGenerator {
 /// Builds commands that are often almost right.
 struct CommandGenerator {
   var random: SeededGenerator
-  static let cheapTemplates = [Template.srk, Template.ecdsa, Template.sealed, Template.hmacKey, Template.aesKey, Template.attestation(4)]
+  static let cheapTemplates = [
+    Template.srk, Template.ecdsa, Template.sealed, Template.hmacKey, Template.aesKey, Template.attestation(4),
+  ]
 
   mutating func handle() -> UInt32 {
     switch random.below(8) {
@@ -37,7 +39,8 @@ struct CommandGenerator {
 
   mutating func piece() -> [UInt8] {
     switch random.below(14) {
-    case 0: return big16(random.pick([0x10, 0xB, 0xC, 4, 0xD, 6, 0x43, 0x14, 0x18, 0x23, 1, 8, 0x25, 3, 128]))
+    case 0:
+      return big16(random.pick([0x10, 0xB, 0xC, 4, 0xD, 6, 0x43, 0x14, 0x18, 0x23, 1, 8, 0x25, 3, 128]))
     case 1: return sized(random.bytes(random.below(40)))
     case 2: return sized(random.pick(Self.cheapTemplates))
     case 3: return sized(sized([]) + sized(random.bytes(random.below(20))))
@@ -45,7 +48,9 @@ struct CommandGenerator {
     case 5: return big32(1) + big16(0xB) + [3] + random.bytes(3)
     case 6: return [UInt8(random.below(4))]
     case 7: return big16(0x8024) + big32(0x4000_0007) + sized([])
-    case 8: return big32(0x0150_0000 + UInt32(random.below(4))) + big16(0xB) + big32(0x0006_0006) + sized([]) + big16(8)
+    case 8:
+      return big32(0x0150_0000 + UInt32(random.below(4))) + big16(0xB) + big32(0x0006_0006) + sized([])
+        + big16(8)
     case 9: return sized([])
     case 10: return big16(random.below(65536))
     case 11: return big32(handle())
@@ -61,8 +66,11 @@ struct CommandGenerator {
     var area: [UInt8] = []
     let sessions = random.below(4)
     for _ in 0..<sessions {
-      area += random.below(3) == 0
-        ? big32(handle()) + sized(random.bytes(random.pick([0, 16, 20]))) + [UInt8(truncatingIfNeeded: random.next())] + sized([])
+      area +=
+        random.below(3) == 0
+        ? big32(handle()) + sized(random.bytes(random.pick([0, 16, 20]))) + [
+          UInt8(truncatingIfNeeded: random.next())
+        ] + sized([])
         : TestTPM.password("")
     }
     var parameters: [UInt8] = []
@@ -108,8 +116,12 @@ struct CommandGenerator {
       guard slices <= 2000 else { continue }
       let answer = tpm.engine.response
       let size = Answer(bytes: answer).word(2)
-      #expect(answer.count >= 10 && answer.count <= 3968 && Int(size) == answer.count, "seed \(seed) command \(number)")
-      let isLeaking = answer.indices.contains { answer[$0...].starts(with: [UInt8](repeating: 0x2A, count: 24)) }
+      #expect(
+        answer.count >= 10 && answer.count <= 3968 && Int(size) == answer.count,
+        "seed \(seed) command \(number)")
+      let isLeaking = answer.indices.contains {
+        answer[$0...].starts(with: [UInt8](repeating: 0x2A, count: 24))
+      }
       #expect(!isLeaking, "seed \(seed) command \(number)")
       if number % 500 == 499 {
         tpm.restart()

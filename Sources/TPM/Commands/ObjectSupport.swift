@@ -51,7 +51,9 @@ extension TPMEngine {
 
   // MARK: - Attributes and schemes (Part 3 §12.1.1; the reference's §1.8)
 
-  /// Checks a public area of a new or loaded object. `parent` is nil under a primary seed.
+  /// Checks a public area of a new or loaded object.
+  ///
+  /// `parent` is nil under a primary seed.
   func check(_ area: PublicArea, parent: TPMObject?, isNew: Bool, parameter: Int) throws(Stop) {
     func stop(_ code: ResponseCode) -> Stop { .parameter(code, parameter) }
     let fixedTPM = area.has(ObjectAttribute.fixedTPM)
