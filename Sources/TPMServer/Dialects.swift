@@ -94,14 +94,13 @@ extension TPMServer {
       let command = word(connection.input, 0)
       guard connection.input.count >= 4 + Self.argumentSize(command) else { return true }
       let arguments = Array(connection.input.dropFirst(4))
-      var taken = 4 + Self.argumentSize(command)
       if command == 7 {
         let length = Int(word(arguments, 0))
         guard length <= 4096 else { return false }
         guard arguments.count >= 4 + length else { return true }
-        taken += length
       }
-      connection.input.removeFirst(taken)
+      // As in swtpm one message is one command: QEMU sends whole unions, padding included.
+      connection.input = []
       sockets.send(connection.descriptor, perform(command, arguments))
       if sockets.isStopped { return false }
     }
@@ -124,7 +123,8 @@ extension TPMServer {
 
   private func perform(_ command: UInt32, _ arguments: [UInt8]) -> [UInt8] {
     switch command {
-    case 1: return big(0) + big(0x0000_3FFF & ~0x3000)
+    // Everything but state blobs (bits 8 and 9).
+    case 1: return big(0) + big(0x3CFF)
     case 2:
       shutDownOrderly()
       powerOn()
