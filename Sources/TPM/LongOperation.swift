@@ -11,7 +11,7 @@ enum LongOperation {
   case rsaLoad(RSAKeyLoader)
   case rsaGenerate(RSAKeyGenerator)
 
-  /// Instructions of the next step, rounded up (measured by `ci/bench crypto`).
+  /// Instructions of the next step, an estimate: not yet measured, and for P-384 probably too low (see CHANGELOG).
   var cost: Int {
     switch self {
     case .multiply, .sign, .verify: 60_000
