@@ -66,6 +66,9 @@ static inline void apus_store_release8(uint8_t *word, uint8_t value) {
 static inline void apus_retain_object(struct apus_task *task) {
   __atomic_add_fetch(&task->references, 1, __ATOMIC_RELAXED);
 }
+static inline int64_t apus_load_acquire_references(struct apus_task *task) {
+  return __atomic_load_n(&task->references, __ATOMIC_ACQUIRE);
+}
 void free(void *object);
 static inline void apus_deallocate_object(void *object) { free(object); }
 static inline uint64_t apus_load_relaxed64(uint64_t *word) {
