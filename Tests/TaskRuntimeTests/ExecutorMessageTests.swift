@@ -181,4 +181,37 @@ import Testing
     }
     #expect(seen == true)
   }
+
+  @Test func aTaskWithANewHomeIsListedAndEndsThere() {
+    // I1: neither CPU's list may be linked by the other one.
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      var tasks: [TaskRef] = []
+      for number in 0..<3 {
+        tasks.append(
+          try spawn("settler") {
+            if number == 1 {
+              machine.journal.note("\(TaskRef.running.setHome(9)) \(TaskRef.running.setHome(1))")
+              machine.journal.note("\(TaskRef.running.setHome(0))")
+              await Leaf.visit(1)
+            }
+            await Leaf.park()
+          })
+      }
+      machine.settleBoth()
+      func listed(_ cpu: UInt16) -> [Int] {
+        machine.enter(cpu)
+        var found: [Int] = []
+        Executor.forEachTask(limit: 10) { task in found.append(tasks.firstIndex { $0 == task } ?? -1) }
+        return found
+      }
+      let settled = [listed(0), listed(1)]
+      machine.enter(1)
+      tasks[1].unpark()
+      machine.settleBoth()
+      return (machine.journal.take(), settled, [listed(0), listed(1)], tasks[1].isIn(.done))
+    }
+    #expect(seen?.0 == ["false true", "false"])
+    #expect(seen?.1 == [[2, 0], [1]])
+    #expect(seen?.2 == [[2, 0], []] && seen?.3 == true)
+  }
 }
