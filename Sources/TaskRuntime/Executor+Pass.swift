@@ -75,10 +75,15 @@ extension Executor {
     wakeArrived(task)
   }
 
-  /// The one wake that a task waits for in a `Mailbox` is here.
+  /// A wake for a bare park, or the one that a task waits for in a `Mailbox`.
   mutating func wakeArrived(_ task: TaskRef) {
     task.hasWakeArrived = true
-    wake(task)
+    if task.isIn(.parked) {
+      makeReady(task)
+    } else if task.waitKind != WaitKind.leaf {
+      // A leaf looks at the flag; a permit would end some later park.
+      task.hasPermit = true
+    }
   }
 
   /// Grants each posted source to its waiter, or keeps it for the next one.
@@ -101,12 +106,10 @@ extension Executor {
     guard timers.count > 0 else { return }
     var budget = Self.timersPerPass
     let now = ThisCPU.now
-    while let task = timers.nextExpired(now: now, budget: &budget) { wake(task) }
-  }
-
-  /// Makes a parked task ready, or leaves it a permit.
-  @inline(__always) mutating func wake(_ task: TaskRef) {
-    if task.isIn(.parked) { makeReady(task) } else { task.hasPermit = true }
+    while let task = timers.nextExpired(now: now, budget: &budget) {
+      // Whoever armed it and was woken meanwhile looks at the clock itself.
+      if task.isIn(.parked) { makeReady(task) }
+    }
   }
 
   private mutating func chooseIdle() -> Bool {
