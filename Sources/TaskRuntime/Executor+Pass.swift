@@ -17,7 +17,9 @@ extension Executor {
   /// *May be called from*: the CPU's own loop, outside any task.
   @inline(__always)
   public static func step(flush: () -> Void) -> StepResult {
-    let hasWork = ThisCPU.withExecutor(Executor.self) { $0.pass(flush: flush) }
+    ThisCPU.withExecutor(Executor.self) { $0.beginPass(flush: flush) }
+    takeMessages()
+    let hasWork = ThisCPU.withExecutor(Executor.self) { $0.beginRounds() }
     if hasWork {
       ThisCPU.runChosen()
       return .more
@@ -27,8 +29,8 @@ extension Executor {
     return .idle
   }
 
-  /// Takes messages, interrupts and due timers, and begins a round; false if nothing is ready.
-  mutating func pass(flush: () -> Void) -> Bool {
+  /// Leaves a rest; flushes the TLB if another CPU asks for it.
+  mutating func beginPass(flush: () -> Void) {
     counts.passes &+= 1
     if isResting {
       isResting = false
@@ -36,7 +38,10 @@ extension Executor {
     } else {
       line.quiescentPoint(observing: flushes, in: memory, flush: flush)
     }
-    takeMessages()
+  }
+
+  /// Takes interrupts and due timers, and begins a round; false if nothing is ready.
+  mutating func beginRounds() -> Bool {
     takeInterrupts()
     expireTimers()
     roundsLeft = Self.roundsPerPass
@@ -45,15 +50,19 @@ extension Executor {
   }
 
   /// At most one message of each kind per task can be there.
-  private mutating func takeMessages() {
-    var batch = line.inbox.drain(in: memory)
+  ///
+  /// Arrivals and cancellations (their handlers too) call back into the executor, so it is lent for
+  /// each message anew and never across such a call.
+  private static func takeMessages() {
+    let memory = HardwareMemory()
+    var batch = ThisCPU.withExecutor(Executor.self) { $0.line.inbox.drain(in: $0.memory) }
     while let message = batch.popFirst(in: memory) {
-      counts.messages &+= 1
+      ThisCPU.withExecutor(Executor.self) { $0.counts.messages &+= 1 }
       let task = TaskRef(word: message.node)
       if message.kind == .cancel {
         task.cancellationArrived()
       } else if task.arrived() {
-        enter(task)
+        ThisCPU.withExecutor(Executor.self) { $0.enter(task) }
       }
     }
   }
@@ -62,25 +71,36 @@ extension Executor {
   private mutating func enter(_ task: TaskRef) {
     if task.isIn(.moving) {
       if task.identifier == 0 { return spawned(task) }
+      if task.home == index { adopt(task) }
       return makeReady(task)
     }
     wakeArrived(task)
   }
 
-  /// The one wake that a task waits for in a `Mailbox` is here.
+  /// A wake for a bare park, or the one that a task waits for in a `Mailbox`.
   mutating func wakeArrived(_ task: TaskRef) {
     task.hasWakeArrived = true
-    wake(task)
+    if task.isIn(.parked) {
+      makeReady(task)
+    } else if task.waitKind != WaitKind.leaf {
+      // A leaf looks at the flag; a permit would end some later park.
+      task.hasPermit = true
+    }
   }
 
+  /// Grants each posted source to its waiter, or keeps it for the next one.
   private mutating func takeInterrupts() {
-    var pending = ThisCPU.takePending()
+    var pending = ThisCPU.takePending() & ((1 &<< UInt64(Self.interruptSources)) &- 1)
     while pending != 0 {
-      let source = pending.trailingZeroBitCount & 15
+      let source = pending.trailingZeroBitCount
       pending &= pending &- 1
-      guard let waiter = interruptWaiters[source] else { continue }
+      guard let waiter = interruptWaiters[source] else {
+        unclaimedInterrupts |= 1 &<< UInt64(truncatingIfNeeded: source)
+        continue
+      }
       interruptWaiters[source] = nil
-      wake(waiter)
+      waiter.isGranted = true
+      if waiter.isIn(.parked) { makeReady(waiter) }
     }
   }
 
@@ -88,12 +108,10 @@ extension Executor {
     guard timers.count > 0 else { return }
     var budget = Self.timersPerPass
     let now = ThisCPU.now
-    while let task = timers.nextExpired(now: now, budget: &budget) { wake(task) }
-  }
-
-  /// Makes a parked task ready, or leaves it a permit.
-  @inline(__always) mutating func wake(_ task: TaskRef) {
-    if task.isIn(.parked) { makeReady(task) } else { task.hasPermit = true }
+    while let task = timers.nextExpired(now: now, budget: &budget) {
+      // Whoever armed it and was woken meanwhile looks at the clock itself.
+      if task.isIn(.parked) { makeReady(task) }
+    }
   }
 
   private mutating func chooseIdle() -> Bool {

@@ -44,10 +44,30 @@ extension Executor {
     await Leaf.park()
   }
 
-  /// Suspends until an interrupt handler of this CPU posts `source` (0 to 15); one task at a time.
-  public nonisolated(nonsending) static func waitForInterrupt(_ source: Int) async {
-    guard let task = TaskRef.current else { return }
-    ThisCPU.withExecutor(Executor.self) { $0.interruptWaiters[source & 15] = task }
-    await Leaf.park()
+  /// Suspends until an interrupt handler of this CPU posts `source`, 0 to 15.
+  ///
+  /// A post that nobody waited for is kept, so that none is lost while the task handles the one before;
+  /// several such posts count as one. Throws `cancelled`, `timedOut`, `full` when another task waits for
+  /// the source, or `closed` for a source that does not exist.
+  public nonisolated(nonsending) static func waitForInterrupt(_ source: Int) async throws(WaitError) {
+    guard source >= 0, source < interruptSources else { throw .closed }
+    let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: source)
+    let task = TaskRef.running
+    let isPosted = ThisCPU.withExecutor(Executor.self) {
+      let isPosted = $0.unclaimedInterrupts & bit != 0
+      $0.unclaimedInterrupts &= ~bit
+      return isPosted
+    }
+    if isPosted { return await LeafWait.spend() }
+    try LeafWait.begin(task)
+    let isFree = ThisCPU.withExecutor(Executor.self) {
+      guard $0.interruptWaiters[source] == nil else { return false }
+      $0.interruptWaiters[source] = task
+      return true
+    }
+    guard isFree else { throw .full }
+    if await LeafWait.park(task) { return }
+    ThisCPU.withExecutor(Executor.self) { $0.interruptWaiters[source] = nil }
+    throw LeafWait.reason(task)
   }
 }

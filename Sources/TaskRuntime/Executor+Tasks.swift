@@ -7,20 +7,40 @@ extension Executor {
     counts.spawned &+= 1
     task.identifier = nextIdentifier
     nextIdentifier = nextIdentifier == .max ? 1 : nextIdentifier &+ 1
+    list(task)
+    trace.spawned(task)
+    makeReady(task)
+  }
+
+  @inline(__always) private mutating func list(_ task: TaskRef) {
     task.listed = tasks
     task.listedPrevious = nil
     if let first = tasks { first.listedPrevious = task }
     tasks = task
-    trace.spawned(task)
-    makeReady(task)
+  }
+
+  @inline(__always) private mutating func unlist(_ task: TaskRef) {
+    if let before = task.listedPrevious { before.listed = task.listed } else { tasks = task.listed }
+    if let after = task.listed { after.listedPrevious = task.listedPrevious }
+  }
+
+  /// Lists a task that arrived at its home, unless it is listed there already.
+  mutating func adopt(_ task: TaskRef) {
+    if task.listedPrevious == nil, tasks != task { list(task) }
+  }
+
+  /// Takes a task out of this CPU's list for its new home to list.
+  mutating func disown(_ task: TaskRef) {
+    unlist(task)
+    task.listed = nil
+    task.listedPrevious = nil
   }
 
   /// The current task's function has returned, at its home.
   @inline(__always) mutating func ended(_ task: TaskRef) {
     counts.ended &+= 1
     trace.ended(task)
-    if let before = task.listedPrevious { before.listed = task.listed } else { tasks = task.listed }
-    if let after = task.listed { after.listedPrevious = task.listedPrevious }
+    unlist(task)
   }
 
   /// Hands a suspended task, or the wake of one, to CPU `cpu`: one locked push, a kick only if it rests.
@@ -58,5 +78,22 @@ extension Executor {
   /// The calling CPU's counters.
   public static var currentCounts: ExecutorCounts {
     ThisCPU.withExecutor(Executor.self) { $0.counts }
+  }
+}
+
+extension TaskRef {
+  /// Changes the CPU that the running task belongs to; it moves there at its next hop, at its end at the latest.
+  ///
+  /// False, and nothing changed, unless the task runs at its home and there is a CPU `cpu`. On its way the
+  /// task is in no CPU's list of tasks.
+  public func setHome(_ cpu: UInt16) -> Bool {
+    guard self == TaskRef.current, home == ThisCPU.index else { return false }
+    if cpu == home { return true }
+    return ThisCPU.withExecutor(Executor.self) {
+      guard Int(cpu) < $0.table.count else { return false }
+      $0.disown(self)
+      home = cpu
+      return true
+    }
   }
 }

@@ -29,6 +29,8 @@ public struct Executor: ~Copyable {
   var idleIsParked = false
   var isResting = false
   var interruptWaiters: InlineArray<16, TaskRef?>
+  /// Sources that were posted while no task waited for them.
+  var unclaimedInterrupts: UInt64 = 0
   /// Mutexes that tasks of this CPU hold: none may be held when the guest is entered.
   var heldMutexes = 0
   /// The first of this CPU's tasks, linked through `listed`.

@@ -56,19 +56,28 @@ func asyncLetGet(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus
 @c(apus_task_async_let_finish)
 func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   let child = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child.unsafelyUnwrapped
-  if unsafe apus_load_acquire8(&child.pointee.state) == TaskState.done.rawValue {
-    unsafe asyncLetEnd(buffer)
-    return unsafe apus_running_task()
-  }
-  unsafe cancelTask(child)
-  // The rest runs when the child is done: a second stop on the way to the caller's resume function.
   let current = unsafe apus_running_task()
+  let isDone = unsafe apus_load_acquire8(&child.pointee.state) == TaskState.done.rawValue
+  if isDone, unsafe !isCancellationOnItsWay(child) {
+    unsafe asyncLetEnd(buffer)
+    return unsafe current
+  }
+  // The rest runs when the child is done: a second stop on the way to the caller's resume function.
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   unsafe head.pointee.record.words.0 = unsafe UInt64(UInt(bitPattern: current.pointee.resume))
   unsafe head.pointee.record.words.1 = unsafe UInt64(UInt(bitPattern: current.pointee.context))
   unsafe current.pointee.resume = unsafe apus_async_let_finish_address()
   unsafe current.pointee.context = unsafe buffer
+  if isDone { return unsafe RuntimeHooks.yield(TaskRef(current)) }
+  unsafe cancelTask(child)
   return unsafe taskWait(child)
+}
+
+/// Whether a cancellation of the child is in an inbox: it holds a reference, and links the child's header,
+/// which is in the parent's frame.
+private func isCancellationOnItsWay(_ child: UnsafeMutablePointer<apus_task>) -> Bool {
+  // The creator's and the runtime's references stand until the scope's end.
+  unsafe apus_load_acquire_references(child) > 2
 }
 
 /// Second half of `finish`, when the child is done: restores the continuation that finish was given.
@@ -76,6 +85,9 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<a
 func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   let current = unsafe apus_running_task()
+  if let child = unsafe head.pointee.child, unsafe isCancellationOnItsWay(child) {
+    return unsafe RuntimeHooks.yield(TaskRef(current))  // and then here again
+  }
   unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(
     bitPattern: UInt(head.pointee.record.words.0))
   unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(

@@ -79,6 +79,11 @@ func taskArrived(_ task: UnsafeMutablePointer<apus_task>) -> Bool {
     return false
   }
   let target = unsafe object.assumingMemoryBound(to: apus_task.self)
+  let home = unsafe target.pointee.home
+  if home != here {
+    unsafe RuntimeHooks.send(TaskRef(task), home)  // it got a new home meanwhile: the waiter follows
+    return false
+  }
   if unsafe target.pointee.state == TaskState.done.rawValue {
     unsafe RuntimeHooks.send(TaskRef(task), task.pointee.place)
   } else {

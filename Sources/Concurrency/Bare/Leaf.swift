@@ -19,8 +19,3 @@ public enum Leaf {
   @_silgen_name("apus_leaf_visit")
   public static nonisolated(nonsending) func visit(_ cpu: UInt32) async
 }
-
-extension TaskRef {
-  /// Changes the CPU the task belongs to; the running task moves there at its next suspension.
-  public func setHome(_ cpu: UInt16) { home = cpu }
-}

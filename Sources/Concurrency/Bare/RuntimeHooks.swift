@@ -6,6 +6,7 @@ import AsyncEntry
 @_silgen_name("apus_rt_ready") private func runtimeReady(_ task: TaskRef)
 @_silgen_name("apus_rt_spawned") private func runtimeSpawned(_ task: TaskRef)
 @_silgen_name("apus_rt_next") private func runtimeNext() -> TaskRef?
+@_silgen_name("apus_rt_yield") private func runtimeYield(_ task: TaskRef) -> TaskRef?
 @_silgen_name("apus_rt_send") private func runtimeSend(_ task: TaskRef, _ cpu: UInt16)
 @_silgen_name("apus_rt_send_cancel") private func runtimeSendCancel(_ task: TaskRef, _ cpu: UInt16)
 @_silgen_name("apus_rt_ended") private func runtimeEnded(_ task: TaskRef)
@@ -19,6 +20,10 @@ enum RuntimeHooks {
   /// Chooses the task to run next, or none.
   @inline(__always) static func next() -> UnsafeMutablePointer<apus_task>? {
     unsafe runtimeNext()?.pointer
+  }
+  /// Puts the current task behind the others and chooses the one to run next.
+  @inline(__always) static func yield(_ task: TaskRef) -> UnsafeMutablePointer<apus_task>? {
+    unsafe runtimeYield(task)?.pointer
   }
   /// Hands a suspended task over to another CPU's inbox.
   @inline(__always) static func send(_ task: TaskRef, _ cpu: UInt16) { runtimeSend(task, cpu) }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "Entry.h"
 #include <asm/prctl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -30,4 +31,21 @@ void apus_host_fatal(const char *reason) {
 }
 /// Makes `cpu` the calling thread's CPU block.
 void apus_hosted_set_cpu(struct apus_cpu *cpu) { syscall(SYS_arch_prctl, ARCH_SET_GS, cpu); }
+
+struct call {
+  void (*body)(void *);
+  void *argument;
+};
+static void *thread_main(void *raw) {
+  struct call *call = raw;
+  call->body(call->argument);
+  return 0;
+}
+/// Runs `body` on a thread of its own and waits for it.
+void apus_hosted_on_thread(void (*body)(void *), void *argument) {
+  struct call call = {body, argument};
+  pthread_t thread;
+  if (pthread_create(&thread, 0, thread_main, &call) != 0) apus_host_fatal("no thread for a test");
+  pthread_join(thread, 0);
+}
 #endif

@@ -7,7 +7,9 @@ import AsyncEntry
 @_silgen_name("apus_rt_next") private func runtimeNext() -> TaskRef?
 @_silgen_name("apus_rt_spawned") private func runtimeSpawned(_ task: TaskRef)
 @_silgen_name("apus_rt_send") private func runtimeSend(_ task: TaskRef, _ cpu: UInt16)
+@_silgen_name("apus_rt_send_cancel") private func runtimeSendCancel(_ task: TaskRef, _ cpu: UInt16)
 @_silgen_name("apus_rt_ended") private func runtimeEnded(_ task: TaskRef)
+@_silgen_name("apus_rt_ready") private func runtimeReady(_ task: TaskRef)
 
 /// Runs the toolchain's jobs on the thread that pumps, in order.
 private final class PumpedExecutor: TaskExecutor, @unchecked Sendable {
@@ -66,20 +68,29 @@ extension TaskRef {
 
   package func arrived() -> Bool { place == ThisCPU.index }
 
-  package func cancellationArrived() { wakeFromCancellation() }
+  package func cancellationArrived() {
+    if place == ThisCPU.index {
+      if !isIn(.done) { wakeFromCancellation() }
+    } else {
+      runtimeSendCancel(self, place)
+    }
+  }
 
-  /// Sets the flag and wakes a cancellable leaf; for tests, on the task's own CPU.
+  /// Sets the flag and wakes a cancellable leaf, by message unless this CPU has the task.
   public func cancel() {
+    if isCancelled { return }
     unsafe pointer.pointee.cancelled = 1
-    wakeFromCancellation()
+    if place == ThisCPU.index, !isIn(.moving) {
+      wakeFromCancellation()
+    } else {
+      runtimeSendCancel(self, place)
+    }
   }
 
   private func wakeFromCancellation() {
     if isIn(.parked), waitKind >= WaitKind.timer { runtimeReady(self) }
   }
 }
-
-@_silgen_name("apus_rt_ready") private func runtimeReady(_ task: TaskRef)
 
 extension ThisCPU {
   /// Resumes the chosen task and those that follow it.
@@ -104,6 +115,18 @@ public enum Leaf {
   /// Lets every other task of the round run first.
   public static nonisolated(nonsending) func yield() async {
     await TaskRef.running.suspendHosted { runtimeYield($0) }
+  }
+
+  /// Goes on at CPU `cpu`, where the task stays until it visits another one or ends.
+  public static nonisolated(nonsending) func visit(_ cpu: UInt32) async {
+    let target = UInt16(truncatingIfNeeded: cpu)
+    if target == ThisCPU.index { return }
+    await TaskRef.running.suspendHosted { task in
+      task.place = target
+      task.state = .moving
+      runtimeSend(task, target)
+      return runtimeNext()
+    }
   }
 }
 
@@ -137,9 +160,12 @@ public func spawn(
   state.start = {
     Task(executorPreference: state.executor) {
       await unsafe body()
+      await Leaf.visit(UInt32(task.home))
       runtimeEnded(task)
       task.state = .done
       _ = runtimeNext()
+      // The header stays for ever, so that a test may look at a task that has ended.
+      unsafe Unmanaged.passUnretained(state).release()
     }
   }
   if task.home == ThisCPU.index {
@@ -149,36 +175,4 @@ public func spawn(
     runtimeSend(task, task.home)
   }
   return task
-}
-
-/// A CPU of a hosted test: its block and its seat, in memory of the test.
-@safe public struct HostedCPU: ~Copyable {
-  private let memory: UnsafeMutableRawPointer
-  private static var bytes: Int { 1 << 16 }
-
-  /// A CPU without an executor.
-  public init() {
-    unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: 64)
-    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.bytes)
-  }
-
-  /// Where the executor goes.
-  public var seat: CPUSeat {
-    unsafe CPUSeat(block: memory, memory: memory + 4096, bytes: Self.bytes &- 4096)
-  }
-
-  /// Makes this CPU the calling thread's.
-  public func enter() { unsafe apus_hosted_set_cpu(memory.assumingMemoryBound(to: apus_cpu.self)) }
-
-  deinit { unsafe memory.deallocate() }
-}
-
-extension OwnerTable {
-  /// A table in memory that is never freed, for tests.
-  public static func hosted(count: Int) -> OwnerTable {
-    let bytes = (count &+ 1) &* 64
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    return unsafe OwnerTable(address: memory, count: count)
-  }
 }

@@ -31,6 +31,8 @@ extension Executor {
     let task = TaskRef.running
     try LeafWait.begin(task)
     let end = min(deadline, task.scopeDeadline)
+    // A task that sleeps until a time gone by in a loop must still let others run.
+    if ThisCPU.now >= end { return await LeafWait.spend() }
     while ThisCPU.now < end {
       ThisCPU.withExecutor(Executor.self) { $0.timers.insert(task, deadline: end) }
       task.waitKind = WaitKind.timer

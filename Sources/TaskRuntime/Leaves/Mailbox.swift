@@ -94,7 +94,9 @@ public final class Mailbox<let Capacity: Int>: Sendable {
 
   /// A sender has the wake right: its message must be out of the inbox before the task waits again (I5).
   private nonisolated(nonsending) func takeWake(_ task: TaskRef) async {
+    task.waitKind = WaitKind.leaf
     while !task.hasWakeArrived { await Leaf.yield() }
+    task.waitKind = WaitKind.park
   }
 
   private func wake() {

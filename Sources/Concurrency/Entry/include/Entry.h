@@ -66,6 +66,9 @@ static inline void apus_store_release8(uint8_t *word, uint8_t value) {
 static inline void apus_retain_object(struct apus_task *task) {
   __atomic_add_fetch(&task->references, 1, __ATOMIC_RELAXED);
 }
+static inline int64_t apus_load_acquire_references(struct apus_task *task) {
+  return __atomic_load_n(&task->references, __ATOMIC_ACQUIRE);
+}
 void free(void *object);
 static inline void apus_deallocate_object(void *object) { free(object); }
 static inline uint64_t apus_load_relaxed64(uint64_t *word) {
@@ -95,5 +98,6 @@ static inline void apus_spin_pause(void) { __builtin_ia32_pause(); }
 void apus_hosted_set_clock(uint64_t ticks);
 uint64_t apus_hosted_kicks(void);
 void apus_hosted_set_cpu(struct apus_cpu *cpu);
+void apus_hosted_on_thread(void (*body)(void *), void *argument);
 #endif
 #endif

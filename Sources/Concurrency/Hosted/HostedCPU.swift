@@ -1,0 +1,56 @@
+// HostedCPU: the CPUs of a unit test on Linux: blocks, seats, owner lines, and a thread to be them.
+import AsyncEntry
+
+/// A CPU of a hosted test: its block and its seat, in memory of the test.
+@safe public struct HostedCPU: ~Copyable {
+  private let memory: UnsafeMutableRawPointer
+  private static var bytes: Int { 1 << 16 }
+
+  /// A CPU without an executor.
+  public init() {
+    unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: 64)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.bytes)
+  }
+
+  /// Where the executor goes.
+  public var seat: CPUSeat {
+    unsafe CPUSeat(block: memory, memory: memory + 4096, bytes: Self.bytes &- 4096)
+  }
+
+  /// Makes this CPU the calling thread's.
+  public func enter() { unsafe apus_hosted_set_cpu(memory.assumingMemoryBound(to: apus_cpu.self)) }
+
+  deinit { unsafe memory.deallocate() }
+}
+
+extension OwnerTable {
+  /// A table in memory that is never freed, for tests.
+  public static func hosted(count: Int) -> OwnerTable {
+    let bytes = (count &+ 1) &* 64
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    return unsafe OwnerTable(address: memory, count: count)
+  }
+}
+
+/// What a test does on a thread of its own, and the way there through C.
+private final class ThreadBody {
+  let body: () -> Void
+
+  init(_ body: @escaping () -> Void) { self.body = body }
+}
+
+/// Runs `body` on a new thread and waits for it.
+///
+/// GS base, the clock and the count of kicks are the thread's own, and no task of the test library runs
+/// there: the jobs of the tasks under test are run inside `body`, which would disturb such a task.
+public func onHostedThread(_ body: () -> Void) {
+  withoutActuallyEscaping(body) { body in
+    let box = unsafe Unmanaged.passRetained(ThreadBody(body))
+    // The thread has ended, and with it the use of `body`, when the call returns.
+    unsafe apus_hosted_on_thread(
+      { raw in unsafe Unmanaged<ThreadBody>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().body() },
+      box.toOpaque())
+    unsafe box.release()
+  }
+}

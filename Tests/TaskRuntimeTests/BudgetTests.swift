@@ -1,0 +1,63 @@
+// BudgetTests: a task whose leaves are always ready still lets others run (I3).
+import TaskRuntime
+import Tasks
+import Testing
+
+@Suite struct BudgetTests {
+  /// A leaf that never suspends, as the hog's loop uses it.
+  enum Operation: CaseIterable, Sendable {
+    case event
+    case semaphore
+    case mutex
+    case channel
+    case mailbox
+    case sleepUntilATimeGoneBy
+  }
+
+  @Test(arguments: Operation.allCases)
+  func aTaskThatNeverSuspendsLetsOthersRunAfterItsBudget(operation: Operation) {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let event = Event(isSet: true)
+      let semaphore = Semaphore(permits: 1)
+      let mutex = AsyncMutex()
+      let channel = Channel<Int, 1>()
+      let box = Mailbox<2>()
+      let operations = Shared(0)
+      let atTurns = Shared<[Int]>([])
+      let hog = try spawn("hog") {
+        _ = await outcome { () throws(WaitError) in
+          while operations.value < 1_000 {
+            operations.value += 1
+            switch operation {
+            case .event: try await event.wait()
+            case .semaphore:
+              try await semaphore.acquire()
+              try semaphore.release()
+            case .mutex: try await mutex.withLock {}
+            case .channel:
+              try channel.send(1)
+              _ = try await channel.receive()
+            case .mailbox:
+              try box.send(1)
+              _ = try await box.receive()
+            case .sleepUntilATimeGoneBy: try await Executor.sleep(until: 0)
+            }
+          }
+        }
+      }
+      try spawn("other") {
+        for _ in 0..<3 {
+          atTurns.value.append(operations.value)
+          await Leaf.yield()
+        }
+      }
+      machine.settle()
+      return (atTurns.value, operations.value, hog.isIn(.done))
+    }
+    // The budget of a run is 128 operations; the operation after them is the one that yields.
+    let run = Executor.budgetPerRun + 1
+    #expect(
+      seen?.0 == [run, 2 * run, 3 * run] && seen?.1 == 1_000 && seen?.2 == true, "\(String(describing: seen))"
+    )
+  }
+}
