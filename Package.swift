@@ -71,23 +71,37 @@ let concurrency: [Target] = [
     ]),
   .target(
     name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
-    exclude: ["Entry", "Module", "Hosted"], sources: ["Handles", "Bare"],
+    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost"], sources: ["Handles", "Bare"],
     swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
 ]
 let hostedTasks: Target = .target(
   name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
-  exclude: ["Entry", "Module", "Bare"], sources: ["Handles", "Hosted"],
+  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
-let bareOnly: [Target] = concurrency + [
-  .target(name: "Boot"),
-  room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
-  board("native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
-]
+let bareOnly: [Target] =
+  concurrency + [
+    .target(name: "Boot"),
+    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
+    room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
+    .executableTarget(
+      name: "board-sim",
+      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+      path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
+    .executableTarget(
+      name: "board-oracle",
+      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
+      path: "Tests/Oracle", exclude: ["Hosted"], sources: ["Shared", "Bare"], swiftSettings: strict),
+    board(
+      "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+  ]
 
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   hostedTasks,
+  .executableTarget(
+    name: "oracle", path: "Tests/Oracle", exclude: ["Bare"], sources: ["Shared", "Hosted"], swiftSettings: strict),
   tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
@@ -107,7 +121,8 @@ let hostedOnly: [Target] = [
   .executableTarget(
     name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
     swiftSettings: strict),
-  tests(of: "Measurement", ["IGVM", "Crypto"]),
+  tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
+  tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),

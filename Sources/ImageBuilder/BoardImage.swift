@@ -294,7 +294,7 @@ extension BoardImage {
   private mutating func addVMSA(_ start: StartState) throws(ImageError) {
     let isHyperV = options.hypervisor == .hyperv
     let gpa = isHyperV ? range.start + range.byteCount - 4096 : VMSALayout.kvmGPA
-    let features = layout.sevFeatures | (isHyperV ? SEVFeatures.vTOM : 0)
+    let features = layout.sevFeatures | (isHyperV ? VMSALayout.Features.vTOM : 0)
     if isHyperV { try plan.reserve(gpa, 4096, owner: "the VMSA") }
     note(.vmsa, gpa, 4096)
     let vmsa = start.vmsa(features: features, virtualTOM: boundary)

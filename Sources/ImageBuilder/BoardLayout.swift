@@ -66,7 +66,7 @@ public struct BoardLayout: Equatable, Sendable {
     fixedByteCount = 0
     byteCountPerProcessor = 0
     byteCountPerGuestPage = 0
-    sevFeatures = SEVFeatures.snpActive
+    sevFeatures = VMSALayout.Features.snpActive
     encryptionBit = nil
     areas = []
   }

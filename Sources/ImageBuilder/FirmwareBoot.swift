@@ -15,7 +15,7 @@ public struct FirmwareBoot: Sendable {
   /// CPUID leaf 1 EAX, which QEMU passes in RDX.
   public var processorSignature: UInt32 = 0x0080_0F12
   /// SEV_FEATURES of each VMSA.
-  public var sevFeatures: UInt64 = SEVFeatures.snpActive
+  public var sevFeatures: UInt64 = VMSALayout.Features.snpActive
   /// The guest policy; nil = the platform's default.
   public var policy: UInt64?
 
@@ -28,9 +28,9 @@ public struct FirmwareBoot: Sendable {
       throw ImageError(
         .firmware, "the firmware has no SEV metadata", fix: "give an OVMF image built for SEV-SNP")
     }
-    guard linux == nil || firmware.hashTable != nil else {
+    guard linux == nil || (firmware.hashTable != nil && firmware.sections.contains { $0.type == 0x10 }) else {
       throw ImageError(
-        .firmware, "the firmware has no table of kernel hashes", fix: "give OVMF.amdsev.fd, or no --kernel")
+        .firmware, "the firmware has no page for kernel hashes", fix: "give OVMF.amdsev.fd, or no --kernel")
     }
     guard processorCount == 1 || firmware.secondaryReset != nil else {
       throw ImageError(

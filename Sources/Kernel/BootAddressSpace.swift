@@ -1,5 +1,6 @@
 // BootAddressSpace: the kernel's own page tables: every segment with its rights, guards left out, no aliases of code.
 import Seams
+import Tasks
 import X86
 
 extension Kernel {
@@ -91,7 +92,7 @@ extension Kernel {
     }
   }
 
-  /// Takes the right to write away from what only boot writes; every CPU flushes at its next flush point.
+  /// Takes the right to write away from what only boot writes; every other CPU flushes when it gets its executor.
   func sealImage() {
     guard let space, let image = machine.image else { return }
     let segment = image.segments[image.sealedIndex]
@@ -101,7 +102,7 @@ extension Kernel {
     } catch {
       machine.panic("the image can't be sealed")
     }
-    _ = machine.horizon.advance()
-    machine.flushPoint()
+    _ = OwnerHorizon(machine.ownerTable).advance()
+    machine.flush()
   }
 }

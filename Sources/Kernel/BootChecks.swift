@@ -5,7 +5,7 @@ import X86
 extension Kernel {
   /// Runs what the command line asks for and ends the machine with the verdict; returns if it asks for nothing.
   func checkOnRequest() {
-    for way in DeathWay.allCases where options.has("die", way.name) { machine.dieOnPurpose(way) }
+    if !options.has("on"), !options.has("in") { dieOnRequest() }
     guard options.has("test") else { return }
     var passed = false
     if options.has("test", "stale") { passed = checkStaleEntry() }
@@ -13,8 +13,14 @@ extension Kernel {
     if options.has("test", "exhaust") { passed = checkExhaustion() }
     if options.has("test", "late") { passed = checkLateProcessor() }
     if options.has("test", "timer") { passed = checkTimer() }
+    if options.has("test", "registers") { passed = checkRegisters() }
     platform.console.line(passed ? "test passed" : "test FAILED")
     machine.end(passed ? .pass : .fail)
+  }
+
+  /// Dies if the command line says so, by `die=`; by `on=N` on CPU N, by `in=task` in a task of the boot CPU.
+  func dieOnRequest() {
+    for way in DeathWay.allCases where options.has("die", way.name) { machine.dieOnPurpose(way) }
   }
 
   // An object that is dropped must be freed: its address must not look immortal to the language runtime.
@@ -69,16 +75,33 @@ extension Kernel {
     for _ in 0..<10 {
       let deadline = clock.now().advanced(by: clock.ticks(microseconds: 1000))
       clock.arm(at: deadline)
-      machine.idle(unless: { false })
+      machine.halt()
       good = good && clock.now() >= deadline
     }
     return good
+  }
+
+  // A hundred timer interrupts, each at another place of the loop that watches the registers.
+  private func checkRegisters() -> Bool {
+    guard let clock else { return false }
+    for round in 0..<UInt64(100) {
+      clock.arm(at: clock.now().advanced(by: clock.ticks(microseconds: 100) &+ round &* 7))
+      guard machine.keepsRegisters(over: 1) else { return false }
+    }
+    return true
   }
 
   private func pause(_ clock: Platform.Time, microseconds: UInt64) {
     let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))
     while clock.now() < end { Machine.Hint.relax() }
   }
+}
+
+/// A task that dies on request; not generic, so that a task may hold it.
+final class DoomedTask: @unchecked Sendable {
+  private let die: () -> Void
+  init(die: @escaping () -> Void) { self.die = die }
+  nonisolated(nonsending) func run() async { die() }
 }
 
 /// An object whose life the heap check watches.

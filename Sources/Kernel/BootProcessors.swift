@@ -8,10 +8,27 @@ extension Kernel {
 
   /// Starts CPUs 1 and up; failures are reported and boot goes on without them.
   func startProcessors() {
-    let count = UInt32(truncatingIfNeeded: processors.count)
-    guard count > 1, let frames, let space, let clock else { return }
+    guard processors.count > 1, let frames, let space, let clock else { return }
+    let ready = prepareProcessors(space)
+    guard let code = low(frames), let page = low(frames), let root = trampolineSpace(code, page) else {
+      platform.console.line("no memory below 1 MiB to start other CPUs: one CPU")
+      return
+    }
+    let mailbox = machine.installTrampoline(
+      code: code, mailbox: page, root: root, list: processors, memory: memory)
+    // From here on the code page never changes: a CPU that comes too late halts in it.
+    _ = try? space.protect(KernelLayout.direct(code.start), bytes: Frame.bytes, [])
+    machine.install(entry: self)
+    self.mailbox = mailbox
+    let caller = platform.caller(trampoline: code, list: processors)
+    self.caller = caller
+    call(ready, mailbox, caller, clock)
+  }
+
+  // Sets everything aside that a CPU needs before it is called.
+  @inline(never) private func prepareProcessors(_ space: AddressSpace<Machine.Memory>) -> ProcessorSet {
     var ready = ProcessorSet()
-    for number in 1..<count {
+    for number in 1..<UInt32(truncatingIfNeeded: processors.count) {
       let cpu = CPUIndex(number)
       guard let id = processors[cpu], (try? mapInterruptStacks(cpu)) != nil else {
         leaveOut(cpu, "has no memory for its stacks")
@@ -20,25 +37,19 @@ extension Kernel {
       machine.fillProcessor(cpu, apicID: id, root: space.root)
       ready.insert(cpu)
     }
-    guard let code = low(frames), let page = low(frames), let root = trampolineSpace(code, page) else {
-      platform.console.line("no memory below 1 MiB to start other CPUs: one CPU")
-      return
-    }
-    let mailbox = machine.installTrampoline(
-      code: code, mailbox: page, root: root, list: processors, memory: memory)
-    // From here on the code page never changes: a CPU that comes too late halts in it.
-    try? space.protect(KernelLayout.direct(code.start), bytes: Frame.bytes, [])
-    machine.install(entry: self)
-    let caller = platform.caller(trampoline: code, list: processors)
-    self.caller = caller
-    self.mailbox = mailbox
+    return ready
+  }
+
+  // Calls those that are ready and says who is left out.
+  @inline(never) private func call(
+    _ ready: ProcessorSet, _ mailbox: Machine.Mailbox, _ caller: Platform.Caller, _ clock: Platform.Time
+  ) {
+    let count = UInt32(truncatingIfNeeded: processors.count)
     let mute = options.number("mute").map { CPUIndex(UInt32(truncatingIfNeeded: $0)) }
-    let start = ProcessorStart(
-      mailbox: mailbox, caller: MutingCaller(caller: caller, mute: mute), clock: clock,
-      hint: Machine.Hint.self)
+    let start = ProcessorStart(mailbox: mailbox, caller: caller, clock: clock, hint: Machine.Hint.self)
     for number in 1..<count where ready.contains(CPUIndex(number)) { start.offer(CPUIndex(number)) }
     let limit = options.number("cpu-limit-ms").map { min($0, 60_000) &* 1000 } ?? Self.startLimitMicroseconds
-    start.start(count: count, limitMicroseconds: limit)
+    start.start(count: count, limitMicroseconds: limit, mute: mute)
     for number in 1..<count {
       let cpu = CPUIndex(number)
       switch start.outcome(of: cpu) {
@@ -88,17 +99,5 @@ extension Kernel {
   /// Kicks a CPU that is online.
   public func kick(_ cpu: CPUIndex) {
     if online.contains(cpu) { caller?.kick(cpu) }
-  }
-}
-
-/// A caller that leaves one CPU uncalled, for the test of a CPU that does not answer.
-struct MutingCaller<Caller: StartCaller>: StartCaller {
-  let caller: Caller
-  let mute: CPUIndex?
-  func sendInit(_ cpu: CPUIndex) {
-    if cpu != mute { caller.sendInit(cpu) }
-  }
-  func sendStartUp(_ cpu: CPUIndex) {
-    if cpu != mute { caller.sendStartUp(cpu) }
   }
 }

@@ -9,16 +9,17 @@ extension Kernel {
   /// The CPU's life; does not return.
   public func run(_ cpu: CPUIndex) {
     machine.enableInterrupts()
-    if cpu == CPUIndex(1), options.has("test", "stale") { staleEntry.victim(machine) }
     installExecutor(cpu)
+    if options.number("on") == UInt64(cpu.rawValue) { dieOnRequest() }
+    if cpu == CPUIndex(1), options.has("test", "stale") { staleEntry.victim(machine) }
     startTasks(cpu)
-    while true { _ = Executor.step(flush: machine.flushPoint) }
+    while true { _ = Executor.step(flush: machine.flush) }
   }
 
   private func installExecutor(_ cpu: CPUIndex) {
     let index = UInt16(truncatingIfNeeded: cpu.rawValue)
     guard let seat = machine.makeSeat(),
-      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flushPoint)
+      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flush)
     else { machine.panic("no memory for a CPU's executor") }
   }
 
@@ -26,6 +27,10 @@ extension Kernel {
     do throws(SpawnError) {
       try taskList?(self, cpu)
       started.add(Executor.currentCounts.spawned, ordering: .relaxed)
+      if cpu == .boot, options.has("in", "task") {
+        let doomed = DoomedTask(die: { self.dieOnRequest() })
+        try spawn("doomed", level: 7) { await doomed.run() }
+      }
       if cpu == .boot, options.has("until", "idle") {
         let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
         try spawn("until idle", level: 7) { await watch.run() }

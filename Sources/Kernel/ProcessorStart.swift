@@ -36,13 +36,15 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
 
   /// Calls those of CPUs 1 ..< `count` that were offered, INIT, start-up, start-up (SDM 3A, 8.4.4.1), and waits
   /// until each is online or `limitMicroseconds` and 1000 looks have passed.
-  public func start(count: UInt32, limitMicroseconds: UInt64) {
+  ///
+  /// `mute` is not called, for the test of a CPU that does not answer.
+  public func start(count: UInt32, limitMicroseconds: UInt64, mute: CPUIndex? = nil) {
     guard count > 1 else { return }
-    for number in 1..<count where called(CPUIndex(number)) { caller.sendInit(CPUIndex(number)) }
+    for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendInit(CPUIndex(number)) }
     pause(microseconds: 10_000)
-    for number in 1..<count where called(CPUIndex(number)) { caller.sendStartUp(CPUIndex(number)) }
+    for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendStartUp(CPUIndex(number)) }
     pause(microseconds: 200)
-    for number in 1..<count where called(CPUIndex(number)) { caller.sendStartUp(CPUIndex(number)) }
+    for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendStartUp(CPUIndex(number)) }
     wait(count: count, limitMicroseconds)
     for number in 1..<count { close(CPUIndex(number)) }
   }
@@ -79,7 +81,9 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
     }
   }
 
-  private func called(_ cpu: CPUIndex) -> Bool { mailbox.state(of: cpu) == .go }
+  private func calls(_ cpu: CPUIndex, _ mute: CPUIndex?) -> Bool {
+    cpu != mute && mailbox.state(of: cpu) == .go
+  }
 
   private func pause(microseconds: UInt64) {
     let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))

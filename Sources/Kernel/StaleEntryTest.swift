@@ -1,6 +1,8 @@
 // StaleEntryTest: proves on the machine that a CPU's stale translation is neither harmful nor for ever.
 import Seams
 import Synchronization
+import TaskRuntime
+import Tasks
 import X86
 
 /// What two CPUs tell each other during the test; the phases are counted up by turns.
@@ -15,7 +17,8 @@ final class StaleEntryTest: Sendable {
     while phase.load(ordering: .acquiring) < number { Hint.relax() }
   }
 
-  /// CPU 1: looks, keeps its translation while the page is changed under it, then passes a flush point.
+  /// CPU 1, with its executor: looks, keeps its translation while the page is changed under it, then lets its executor
+  /// make a pass, which is the flush point.
   func victim<Machine: BareMachine>(_ machine: Machine) {
     wait(for: 1, Machine.Hint.self)
     let place = VirtualAddress(address.load(ordering: .relaxed))
@@ -23,7 +26,7 @@ final class StaleEntryTest: Sendable {
     phase.store(2, ordering: .releasing)
     wait(for: 3, Machine.Hint.self)
     stale.store(machine.load(place), ordering: .relaxed)
-    machine.flushPoint()
+    _ = Executor.step(flush: machine.flush)
     fresh.store(machine.load(place), ordering: .relaxed)
     phase.store(4, ordering: .releasing)
   }
@@ -41,13 +44,13 @@ extension Kernel {
     }
     memory.store(UInt64(0xAAAA), at: old.start)
     memory.store(UInt64(0xBBBB), at: new.start)
-    var window = AddressWindow(space: space, horizon: machine.horizon)
+    var window = AddressWindow(space: space, horizon: OwnerHorizon(machine.ownerTable))
     guard let place = try? window.map(old, frames: frames) else { return false }
     staleEntry.address.store(place.rawValue, ordering: .relaxed)
     staleEntry.phase.store(1, ordering: .releasing)
     staleEntry.wait(for: 2, Machine.Hint.self)
     guard (try? window.unmap(place)) != nil else { return false }
-    machine.flushPoint()
+    machine.flush()
     let withheld = window.reclaim() == nil
     // Not through the window, which never reuses an address early: the same address now shows another frame.
     guard (try? space.map(place, to: new.start, bytes: Frame.bytes, .write, frames: frames)) != nil

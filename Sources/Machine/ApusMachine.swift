@@ -7,8 +7,6 @@ public import X86
 public struct ApusMachine: BareMachine {
   /// PAUSE.
   public typealias Hint = MachineHint
-  /// Who may hold stale translations.
-  public let horizon = MachineFlushHorizon()
 
   /// The machine.
   public init() {}
@@ -61,10 +59,7 @@ public struct ApusMachine: BareMachine {
   }
 
   /// Loads this CPU's tables.
-  public func loadTables() {
-    Processor.loadTables()
-    FlushPoint.leave()
-  }
+  public func loadTables() { Processor.loadTables() }
 
   /// Makes `root` this CPU's page tables.
   public func activate(_ root: PhysicalAddress) { Processor.activate(root) }
@@ -91,21 +86,19 @@ public struct ApusMachine: BareMachine {
   public func markIdle() { apus_idle_mark() }
   /// What started CPUs run.
   public func install(entry: any ProcessorEntry) { Trampoline.install(entry: entry) }
-  /// Brings this CPU's TLB up to date.
-  public func flushPoint() { FlushPoint.pass() }
+  /// Reloads CR3; no mapping of ours is global.
+  public func flush() { apus_write_cr3(apus_read_cr3()) }
 
-  /// Halts unless there is work.
-  public func idle(unless hasWork: () -> Bool) {
+  /// Halts until the next interrupt.
+  public func halt() {
     Interrupts.disable()
-    FlushPoint.enter(.halting)
-    if hasWork() { Interrupts.enable() } else { haltUntilInterrupt() }
-    FlushPoint.leave()
+    haltUntilInterrupt()
   }
 
   /// Lets interrupts in.
   public func enableInterrupts() { Interrupts.enable() }
-  /// Whether `cpu` halts or is in its guest.
-  public func isQuiescent(_ cpu: CPUIndex) -> Bool { FlushPoint.isQuiescent(cpu) }
+  /// Whether registers survive interrupts.
+  public func keepsRegisters(over interrupts: UInt64) -> Bool { apus_check_registers(interrupts) == 1 }
   /// A mapped word.
   ///
   /// UNSAFETY: the kernel mapped it, or faults, which is what a test may want.

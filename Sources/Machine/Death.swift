@@ -1,4 +1,5 @@
 // Death: how the kernel ends: one CPU reports, the others stop, the epitaph stays.
+import AsyncEntry
 import Boot
 public import Seams
 import X86
@@ -103,6 +104,7 @@ public enum Death {
     console.write(decimal: UInt64(Processor.current.rawValue))
     console.write(" task ")
     console.write(hex: unsafe Processor.block.pointee.task)
+    printTaskName(console)
     console.write(" tsc ")
     console.write(decimal: apus_cycles())
     console.endLine()
@@ -110,6 +112,21 @@ public enum Death {
     trace.print(console)
     apus_print_trace()
     console.line("*** end of report")
+  }
+
+  // The name is a static string of the image, or nothing is printed.
+  private static func printTaskName(_ console: PanicConsole) {
+    guard let task = unsafe UnsafePointer<apus_task>(bitPattern: UInt(Processor.block.pointee.task)),
+      var next = unsafe task.pointee.name
+    else { return }
+    let start = UInt64(UInt(bitPattern: next))
+    guard start >= apus_image_start_address(), start < apus_image_end_address() &- 64 else { return }
+    console.write(" (")
+    for _ in 0..<63 where unsafe next.pointee != 0 {
+      console.write(UInt8(bitPattern: unsafe next.pointee))
+      unsafe next += 1
+    }
+    console.write(")")
   }
 
   private static func writeEpitaph(

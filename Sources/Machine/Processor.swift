@@ -49,7 +49,6 @@ public enum Processor {
     unsafe block.pointee.stack_bottom = stack.rawValue
     unsafe block.pointee.stack_top = stack.rawValue &+ stackBytes
     unsafe block.pointee.kernel_root = root.rawValue
-    unsafe block.pointee.flush_word = FlushWord.out.rawValue
     let offset = UInt64(APUS_CPU_TSS)
     let taskState = SegmentDescriptor.taskState(
       base: address.advanced(by: offset), limit: UInt32(TaskState.bytes - 1))

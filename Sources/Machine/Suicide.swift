@@ -14,6 +14,8 @@ enum Suicide {
     case .precondition: precondition(apus_cycles() == 0, "asked for on the command line")
     case .writeText:
       unsafe UnsafeMutablePointer<UInt8>(bitPattern: UInt(apus_image_start_address()))?.pointee = 0
+    case .writeSealed:
+      unsafe UnsafeMutablePointer<UInt8>(bitPattern: UInt(apus_interrupt_table_address()))?.pointee = 0
     case .executeData: apus_jump(apus_boot_stack_address())
     case .panic: Death.panic("asked for on the command line")
     }

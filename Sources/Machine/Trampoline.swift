@@ -89,7 +89,6 @@ enum Trampoline {
     guard let mailbox = unsafe installed,
       mailbox.exchange(cpu, expected: .started, with: .online) == .started
     else { Death.park() }
-    FlushPoint.leave()
     unsafe entry?.run(cpu)
     Death.park()
   }

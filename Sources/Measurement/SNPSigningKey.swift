@@ -25,7 +25,9 @@ public struct SNPPublicKey: Equatable, Sendable {
   /// The 152 bytes of the header: curve, reserved word, x, y.
   var headerBytes: [UInt8] { curveWord + [0, 0, 0, 0] + coordinates }
 
-  /// The 0x404-byte image: curve, x, y, zeros. The header's reserved word is not part of it.
+  /// The 0x404-byte image: curve, x, y, zeros.
+  ///
+  /// The header's reserved word is not part of it.
   public var image: [UInt8] {
     curveWord + coordinates + [UInt8](repeating: 0, count: Self.imageSize - 4 - coordinates.count)
   }

@@ -52,15 +52,13 @@ public protocol ProcessorEntry: AnyObject {
 }
 
 /// The machine: image, address spaces, CPUs, the language runtime's needs.
-public protocol BareMachine {
+public protocol BareMachine: SendableMetatype {
   /// Physical memory.
   associatedtype Memory: PhysicalMemory & Sendable
   /// The pause of waiting loops.
   associatedtype Hint: SpinHint
   /// The start records of the other CPUs.
   associatedtype Mailbox: StartMailbox
-  /// Who may hold stale translations.
-  associatedtype Horizon: FlushHorizon
 
   /// Memory as the boot tables show it.
   var bootMemory: Memory { get }
@@ -101,16 +99,14 @@ public protocol BareMachine {
   func controllerIsOn(throughMSR: Bool)
   /// What started CPUs run.
   func install(entry: any ProcessorEntry)
-  /// Who may hold stale translations.
-  var horizon: Horizon { get }
-  /// Brings this CPU's TLB up to date between two pieces of work.
-  func flushPoint()
-  /// Halts until an interrupt unless `hasWork` says otherwise with interrupts off; interrupts are on afterwards.
-  func idle(unless hasWork: () -> Bool)
+  /// Empties this CPU's TLB.
+  func flush()
+  /// Lets interrupts in and halts until the next one has been handled; for checks at boot.
+  func halt()
   /// Lets interrupts in.
   func enableInterrupts()
-  /// Whether `cpu` halts or is in its guest.
-  func isQuiescent(_ cpu: CPUIndex) -> Bool
+  /// Whether every register comes back from each of the next `interrupts` interrupts; they must be on.
+  func keepsRegisters(over interrupts: UInt64) -> Bool
   /// The word at an address that the kernel mapped; a fault if it did not.
   func load(_ address: VirtualAddress) -> UInt64
   /// Executed once when everything asked for has been done; a marker for instruction counters.
@@ -137,6 +133,8 @@ public enum DeathWay: CaseIterable, Sendable {
   case precondition
   /// A store to the kernel's own code.
   case writeText
+  /// A store to what boot sealed.
+  case writeSealed
   /// A jump to data.
   case executeData
   /// The kernel's own panic.
@@ -151,6 +149,7 @@ public enum DeathWay: CaseIterable, Sendable {
     case .stackOverflow: "stackoverflow"
     case .precondition: "precondition"
     case .writeText: "writetext"
+    case .writeSealed: "writesealed"
     case .executeData: "executedata"
     case .panic: "panic"
     }

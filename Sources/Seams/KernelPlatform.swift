@@ -2,7 +2,7 @@
 import X86
 
 /// One platform: native, SNP or TDX.
-public protocol KernelPlatform {
+public protocol KernelPlatform: SendableMetatype {
   /// The console.
   associatedtype Output: Console
   /// The clock.

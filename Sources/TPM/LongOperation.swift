@@ -148,7 +148,8 @@ extension TPMEngine {
       if case .signature(let signature) = result { return signature }
       return nil
     }
-    guard let operation = ECDSASigner(curve, hash, key: key.span, digest: digest.span, extra: extra.span) else {
+    guard let operation = ECDSASigner(curve, hash, key: key.span, digest: digest.span, extra: extra.span)
+    else {
       return nil
     }
     job.operation = .sign(operation)

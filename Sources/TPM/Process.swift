@@ -92,7 +92,8 @@ extension TPMEngine {
     case .pcr: return Handle.isPCR(handle)
     case .pcrOrNull: return Handle.isPCR(handle) || handle == Handle.null
     case .entity, .entityOrNull:
-      return Handle.isObject(handle) || Handle.isNV(handle) || Handle.isPCR(handle) || Self.isHierarchy(handle)
+      return Handle.isObject(handle) || Handle.isNV(handle) || Handle.isPCR(handle)
+        || Self.isHierarchy(handle)
         || handle == Handle.lockout
     case .policySession: return Handle.type(handle) == 0x03
     case .hmacSession: return Handle.type(handle) == 0x02
@@ -101,7 +102,8 @@ extension TPMEngine {
   }
 
   static func isHierarchy(_ handle: UInt32) -> Bool {
-    handle == Handle.owner || handle == Handle.endorsement || handle == Handle.platform || handle == Handle.null
+    handle == Handle.owner || handle == Handle.endorsement || handle == Handle.platform
+      || handle == Handle.null
   }
 
   private func checkPresence(_ handle: UInt32, _ kind: HandleKind, _ number: Int) throws(Stop) {
@@ -110,7 +112,8 @@ extension TPMEngine {
       guard let slot = slotIndex(handle) else { throw .code(.referenceHandle(number)) }
       guard !volatile.slots[slot].isEmpty else { throw .code(.referenceHandle(number)) }
     case 0x81:
-      guard let index = persistent.object(handle), isEnabled(persistent.objects[index].object.hierarchy) else {
+      guard let index = persistent.object(handle), isEnabled(persistent.objects[index].object.hierarchy)
+      else {
         throw .handle(.handle, number)
       }
     case 0x01:
@@ -146,7 +149,9 @@ extension TPMEngine {
   func session(_ handle: UInt32) -> Session? {
     guard Handle.isSession(handle) else { return nil }
     let index = Int(handle & 0xFFFFFF)
-    guard index < volatile.sessions.count, case .loaded(let session) = volatile.sessions[index] else { return nil }
+    guard index < volatile.sessions.count, case .loaded(let session) = volatile.sessions[index] else {
+      return nil
+    }
     guard (Handle.type(handle) == 0x02) == (session.kind == .hmac) else { return nil }
     return session
   }

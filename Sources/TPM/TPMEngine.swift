@@ -46,7 +46,9 @@ public struct TPMEngine: ~Copyable {
   /// Whether the generator's reseed interval has passed.
   public var wantsEntropy: Bool { drbg.isReseedDue }
 
-  /// Power comes on (or _TPM_Init): everything volatile is lost. `milliseconds` is any steady clock.
+  /// Power comes on (or _TPM_Init): everything volatile is lost.
+  ///
+  /// `milliseconds` is any steady clock.
   public mutating func powerOn(milliseconds: UInt64) {
     abort()
     wipeVolatile()
@@ -186,6 +188,8 @@ extension FixedWidthInteger where Self: UnsignedInteger {
   /// The big-endian integer of the first bytes.
   init(_ span: borrowing Span<UInt8>) {
     self = 0
-    for index in span.indices where index < Self.bitWidth / 8 { self = self << 8 | Self(truncatingIfNeeded: span[index]) }
+    for index in span.indices where index < Self.bitWidth / 8 {
+      self = self << 8 | Self(truncatingIfNeeded: span[index])
+    }
   }
 }

@@ -10,7 +10,9 @@ public enum StepResult: Equatable, Sendable {
 }
 
 extension Executor {
-  /// One pass and the rounds behind it, on the calling CPU. `flush` empties the CPU's TLB.
+  /// One pass and the rounds behind it, on the calling CPU.
+  ///
+  /// `flush` empties the CPU's TLB.
   ///
   /// *May be called from*: the CPU's own loop, outside any task.
   @inline(__always)

@@ -36,7 +36,9 @@ extension Executor {
     return .rest(until: deadline)
   }
 
-  /// Parks the idle task until nothing else is ready again. For the idle task only.
+  /// Parks the idle task until nothing else is ready again.
+  ///
+  /// For the idle task only.
   public nonisolated(nonsending) static func idleTurn() async {
     ThisCPU.withExecutor(Executor.self) { $0.idleIsParked = true }
     await Leaf.park()

@@ -5,7 +5,9 @@ extension TaskRef: ReadyNode {}
 extension TaskLists: ReadyLists {}
 extension TaskRef: TimerNode {}
 
-/// The scheduler of one CPU. Everything in it is that CPU's alone (owner rule, I1).
+/// The scheduler of one CPU.
+///
+/// Everything in it is that CPU's alone (owner rule, I1).
 ///
 /// Life of a CPU: `step` makes a pass (messages, interrupts, timers), then runs rounds of ready tasks;
 /// when nothing is ready it resumes the idle task, if the board selected one.

@@ -34,7 +34,9 @@ public struct NodeList<Node: ReadyNode> {
     return first
   }
 
-  /// Takes a given node out, wherever it stands; false if it is not there. O(length).
+  /// Takes a given node out, wherever it stands; false if it is not there.
+  ///
+  /// O(length).
   public mutating func remove(_ node: Node) -> Bool {
     var previous: Node?
     var cursor = head

@@ -39,7 +39,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// Whether nothing is ready.
   @inline(__always) public var isEmpty: Bool { mask == 0 && lone == nil }
 
-  /// Puts a node at the end of its level. Constant time.
+  /// Puts a node at the end of its level.
+  ///
+  /// Constant time.
   @inline(__always) public mutating func push(_ node: Lists.Node) {
     if mask == 0 && lone == nil {
       lone = node
@@ -73,7 +75,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// Whether the round is over.
   @inline(__always) public var isRoundOver: Bool { mask < 0x100 }
 
-  /// Incoming levels below the batch's lowest set bit. *Requires*: the round is not over.
+  /// Incoming levels below the batch's lowest set bit.
+  ///
+  /// *Requires*: the round is not over.
   @inline(__always) public var moreUrgent: UInt32 {
     let batchMask = mask &>> 8
     return (batchMask &- 1) & ~batchMask & mask
@@ -82,7 +86,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// Whether a newcomer is more urgent than all of the batch and may still overtake it.
   @inline(__always) public var canOvertake: Bool { !isRoundOver && moreUrgent != 0 && overtakes > 0 }
 
-  /// Transition (2): the batch's most urgent node. *Requires*: the round is not over. Constant time.
+  /// Transition (2): the batch's most urgent node.
+  ///
+  /// *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func popBatch() -> Lists.Node {
     let batchMask = mask &>> 8
     let (node, wasLast) = batch.popFirst(of: batchMask.trailingZeroBitCount)
@@ -90,7 +96,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
     return node
   }
 
-  /// Transition (3). *Requires*: `canOvertake`. Constant time.
+  /// Transition (3).
+  ///
+  /// *Requires*: `canOvertake`. Constant time.
   public mutating func overtake() -> Lists.Node {
     overtakes &-= 1
     let level = moreUrgent.trailingZeroBitCount
@@ -99,7 +107,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
     return node
   }
 
-  /// Transition (1): everything ready becomes the batch. *Requires*: the round is over. Constant time.
+  /// Transition (1): everything ready becomes the batch.
+  ///
+  /// *Requires*: the round is over. Constant time.
   @inline(__always) public mutating func beginRound() {
     swap(&incoming, &batch)
     mask = mask &<< 8

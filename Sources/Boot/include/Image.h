@@ -55,8 +55,6 @@ static inline void apus_set_block_address(uint32_t cpu, uint64_t address) {
 
 // Not sealed: changes while the kernel runs.
 struct apus_live_state {
-  uint64_t flush_generation;   // the newest generation of the page tables
-  uint64_t reserved0[7];
   uint32_t dying_cpu;          // 0 = nobody, else the index + 1 of the CPU that reports
   uint32_t reserved1;
   uint64_t nmi_count;

@@ -49,13 +49,13 @@ func swiftAsyncLetBegin(
 /// Waits until the value is in the buffer that `begin` was given.
 @c(apus_task_async_let_get)
 func asyncLetGet(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
-  unsafe taskWait(buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child!)
+  unsafe taskWait(buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child.unsafelyUnwrapped)
 }
 
 /// Leaves the scope: a child still running is cancelled and waited for, then its value destroyed.
 @c(apus_task_async_let_finish)
 func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<apus_task>? {
-  let child = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child!
+  let child = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self).pointee.child.unsafelyUnwrapped
   if unsafe apus_load_acquire8(&child.pointee.state) == TaskState.done.rawValue {
     unsafe asyncLetEnd(buffer)
     return unsafe apus_running_task()
@@ -86,7 +86,7 @@ func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer
 
 private func asyncLetEnd(_ buffer: UnsafeMutableRawPointer) {
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
-  let child = unsafe head.pointee.child!
+  let child = unsafe head.pointee.child.unsafelyUnwrapped
   unsafe Records.remove(&head.pointee.record, from: apus_running_task())
   unsafe taskDestroy(child)
 }

@@ -67,7 +67,9 @@ func taskWait(_ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutablePointer<a
   return unsafe RuntimeHooks.next()
 }
 
-/// A task came out of this CPU's inbox. True: it belongs here and is to be made ready.
+/// A task came out of this CPU's inbox.
+///
+/// True: it belongs here and is to be made ready.
 /// False: it was a waiter in custody and has been dealt with.
 func taskArrived(_ task: UnsafeMutablePointer<apus_task>) -> Bool {
   let here = ThisCPU.index

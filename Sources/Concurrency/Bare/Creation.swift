@@ -64,10 +64,12 @@ enum Creation {
       unsafe task.pointee.result = unsafe result
     } else if unsafe layout.resultSize > 0 {
       let mask = unsafe UInt(layout.resultAlignmentMask)
-      let aligned = unsafe UnsafeMutableRawPointer(bitPattern: (UInt(bitPattern: cursor) &+ mask) & ~mask)!
+      let aligned = unsafe UnsafeMutableRawPointer(bitPattern: (UInt(bitPattern: cursor) &+ mask) & ~mask)
+        .unsafelyUnwrapped
       unsafe task.pointee.result = unsafe aligned
       unsafe cursor = unsafe UnsafeMutableRawPointer(
-        bitPattern: (UInt(bitPattern: aligned) &+ UInt(layout.resultSize) &+ 15) & ~15)!
+        bitPattern: (UInt(bitPattern: aligned) &+ UInt(layout.resultSize) &+ 15) & ~15
+      ).unsafelyUnwrapped
     } else {
       unsafe task.pointee.result = unsafe cursor
     }

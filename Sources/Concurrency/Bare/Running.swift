@@ -9,7 +9,9 @@ extension ThisCPU {
 }
 
 extension TaskRef {
-  /// A task came out of this CPU's inbox. True: it belongs here and is to be made ready. False: it was
+  /// A task came out of this CPU's inbox.
+  ///
+  /// True: it belongs here and is to be made ready. False: it was
   /// a waiter in custody and has been dealt with.
   @inline(__always) package func arrived() -> Bool { unsafe taskArrived(pointer) }
 

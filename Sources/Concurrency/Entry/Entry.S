@@ -76,6 +76,7 @@ FUNCTION \name
 
 LEAF apus_yield, apus_rt_yield
 LEAF apus_leaf_park, apus_rt_park
+LEAF apus_group_park, apus_rt_park
 LEAF apus_leaf_yield, apus_rt_yield
 LEAF_WITH apus_leaf_visit, apus_task_visit
 LEAF_WITH apus_visit, apus_task_visit

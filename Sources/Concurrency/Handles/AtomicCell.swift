@@ -1,7 +1,9 @@
 // AtomicCell: the place of one 64-bit word that several CPUs or threads share.
 import AsyncEntry
 
-/// A handle of a shared word. The word stays mapped as long as any handle of it is used.
+/// A handle of a shared word.
+///
+/// The word stays mapped as long as any handle of it is used.
 @safe public struct AtomicCell: @unchecked Sendable {
   let word: UnsafeMutablePointer<UInt64>
 
@@ -24,11 +26,15 @@ import AsyncEntry
   @inline(__always) public func storeRelaxed(_ value: UInt64) { unsafe apus_store_relaxed64(word, value) }
   /// Writes after all earlier accesses.
   @inline(__always) public func storeRelease(_ value: UInt64) { unsafe apus_store_release64(word, value) }
-  /// Replaces the word; returns what it was. A full fence.
+  /// Replaces the word; returns what it was.
+  ///
+  /// A full fence.
   @inline(__always) public func exchange(_ value: UInt64) -> UInt64 {
     unsafe apus_exchange64(word, value)
   }
-  /// Stores `desired` if the word is `expected`; returns what it was. A full fence.
+  /// Stores `desired` if the word is `expected`; returns what it was.
+  ///
+  /// A full fence.
   @inline(__always) public func compareExchange(expected: UInt64, desired: UInt64) -> UInt64 {
     unsafe apus_compare_exchange64(word, expected, desired)
   }

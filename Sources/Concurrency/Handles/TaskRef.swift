@@ -154,7 +154,9 @@ public enum TaskState: UInt8, Sendable {
   /// The handle as a word for inbox messages: a multiple of four.
   @inline(__always) public var word: UInt64 { unsafe UInt64(UInt(bitPattern: pointer)) }
 
-  /// The handle that `word` gave. Only words that came from `word` may be passed: inbox messages.
+  /// The handle that `word` gave.
+  ///
+  /// Only words that came from `word` may be passed: inbox messages.
   @inline(__always) package init(word: UInt64) {
     unsafe self.pointer = UnsafeMutablePointer<apus_task>(bitPattern: UInt(word)).unsafelyUnwrapped
   }

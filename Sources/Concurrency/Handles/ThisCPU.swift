@@ -10,7 +10,9 @@ public enum ThisCPU {
     UInt16(truncatingIfNeeded: apus_cpu_index())  // reads the CPU's own block
   }
 
-  /// Lends the CPU's executor to `body`. `E` must be the type that `install` was given.
+  /// Lends the CPU's executor to `body`.
+  ///
+  /// `E` must be the type that `install` was given.
   @inline(__always) public static func withExecutor<E: ~Copyable, R>(
     _ type: E.Type, _ body: (inout E) -> R
   ) -> R {

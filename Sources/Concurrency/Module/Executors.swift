@@ -2,7 +2,9 @@
 import Swift
 
 /// A reference to the serial executor that an actor runs on (frozen: the compiler knows its layout,
-/// runtime.md §9). Here an actor's executor is the CPU where the actor was initialised.
+/// runtime.md §9).
+///
+/// Here an actor's executor is the CPU where the actor was initialised.
 @frozen public struct UnownedSerialExecutor: Sendable {
   /// The identity word (the actor, or null for "anywhere") and the implementation word (null).
   public var executor: Builtin.Executor
@@ -16,7 +18,9 @@ import Swift
   internal var context: Builtin.Job
 }
 
-/// Something that runs jobs. Custom executors are not supported: an actor runs on its home CPU.
+/// Something that runs jobs.
+///
+/// Custom executors are not supported: an actor runs on its home CPU.
 public protocol Executor: AnyObject, Sendable {}
 
 /// An executor that runs one job at a time.
@@ -46,9 +50,11 @@ public protocol GlobalActor {
 @freestanding(expression)
 public macro isolation<T>() -> T = Builtin.IsolationMacro
 
+/// Remembers the actor's home CPU.
 @_silgen_name("swift_defaultActor_initialize")
 public func _defaultActorInitialize(_ actor: AnyObject)
 
+/// Nothing to undo.
 @_silgen_name("swift_defaultActor_destroy")
 public func _defaultActorDestroy(_ actor: AnyObject)
 

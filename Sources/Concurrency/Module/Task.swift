@@ -70,7 +70,9 @@ extension Task where Failure == Never {
 }
 
 extension Task {
-  /// The task's value, when it is done; suspends until then. Throws what the task threw.
+  /// The task's value, when it is done; suspends until then.
+  ///
+  /// Throws what the task threw.
   @_disfavoredOverload @_alwaysEmitIntoClient public var value: Success {
     get async throws(Failure) {
       switch await result {

@@ -87,14 +87,16 @@ public enum VMSALayout {
   }
 }
 
-/// Bits of SEV_FEATURES (reference §8.1).
-public enum SEVFeatures {
-  /// Bit 0: SEV-SNP is active.
-  public static let snpActive: UInt64 = 1 << 0
-  /// Bit 1: virtual top of memory.
-  public static let vTOM: UInt64 = 1 << 1
-  /// Bit 3: only #HV may be injected.
-  public static let restrictedInjection: UInt64 = 1 << 3
-  /// Bit 5: debug registers are swapped.
-  public static let debugSwap: UInt64 = 1 << 5
+extension VMSALayout {
+  /// Bits of SEV_FEATURES (reference §8.1).
+  public enum Features {
+    /// Bit 0: SEV-SNP is active.
+    public static let snpActive: UInt64 = 1 << 0
+    /// Bit 1: virtual top of memory.
+    public static let vTOM: UInt64 = 1 << 1
+    /// Bit 3: only #HV may be injected.
+    public static let restrictedInjection: UInt64 = 1 << 3
+    /// Bit 5: debug registers are swapped.
+    public static let debugSwap: UInt64 = 1 << 5
+  }
 }

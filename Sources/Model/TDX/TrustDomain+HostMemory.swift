@@ -107,13 +107,18 @@ extension TrustDomain {
     return true
   }
 
+  /// Whether a vCPU is out and will flush when it comes in: its translations cannot be used before.
+  public func flushesAtEntry(_ vcpu: Int) -> Bool {
+    guard isVCPU(vcpu), case .out = vcpus[vcpu].mode else { return false }
+    return vcpus[vcpu].epoch != epoch
+  }
+
   /// TDH.MEM.PAGE.REMOVE: takes a blocked leaf away; its contents are lost to the guest.
   public mutating func remove(_ page: GuestPage, level: UInt8 = 0) -> Bool {
     let walk = sept.walk(page, to: level)
     guard walk.level == level, level <= 1, isTracked,
       walk.entry.state == .blocked || walk.entry.state == .pendingBlocked
     else { return false }
-    translations.drop(walk.entry.page, count: level == 1 ? 512 : 1)
     ownership.free(walk.entry.page, count: level == 1 ? 512 : 1)
     sept.dropAliases(page, level: level)
     sept.update(page, level: level) { $0 = SEPTEntry() }

@@ -103,10 +103,19 @@ where
 }
 
 /// INIT, start-up and kicks by APIC id.
-public struct NativeCaller<MSRs: MSRSpace & Sendable, Page: APICPage & Sendable>: StartCaller, Waker {
-  let controller: LocalAPIC<MSRs, Page>
-  let trampoline: Frame
-  let list: ProcessorList
+public final class NativeCaller<MSRs: MSRSpace & Sendable, Page: APICPage & Sendable>: StartCaller, Waker,
+  Sendable
+{
+  // A class, because the compiler dies of copies of the list in optionals (6.3.1: "LLVM ERROR: out of memory").
+  private let controller: LocalAPIC<MSRs, Page>
+  private let trampoline: Frame
+  private let list: ProcessorList
+
+  init(controller: LocalAPIC<MSRs, Page>, trampoline: Frame, list: ProcessorList) {
+    self.controller = controller
+    self.trampoline = trampoline
+    self.list = list
+  }
 
   /// INIT.
   public func sendInit(_ cpu: CPUIndex) {

@@ -13,7 +13,9 @@ public struct TimerService<Time: SleepClock & Sendable>: Sendable {
   /// A timer service over the platform's clock.
   public init(_ clock: Time) { self.clock = clock }
 
-  /// Suspends until `deadline`: never early. Throws `cancelled` or `timedOut` (an enclosing scope's).
+  /// Suspends until `deadline`: never early.
+  ///
+  /// Throws `cancelled` or `timedOut` (an enclosing scope's).
   public nonisolated(nonsending) func sleep(until deadline: Instant) async throws(WaitError) {
     try await Executor.sleep(until: deadline.ticks)
   }

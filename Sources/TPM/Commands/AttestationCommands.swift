@@ -11,7 +11,9 @@ extension TPMEngine {
   }
 
   /// The signing key and its scheme; no key for the NULL handle.
-  private func signer(_ handle: UInt32, _ number: Int, _ given: Scheme, parameter: Int) throws(Stop) -> (TPMObject?, Scheme) {
+  private func signer(_ handle: UInt32, _ number: Int, _ given: Scheme, parameter: Int) throws(Stop) -> (
+    TPMObject?, Scheme
+  ) {
     guard handle != Handle.null else { return (nil, given) }
     let key = try object(handle, number)
     guard key.area.has(ObjectAttribute.sign), key.hasSecret, key.area.type != Algorithm.symCipher else {
@@ -22,7 +24,8 @@ extension TPMEngine {
 
   /// TPMS_ATTEST and its signature.
   private mutating func attest(
-    _ type: UInt16, _ handle: UInt32, _ key: TPMObject?, _ scheme: Scheme, _ extra: Digest, _ attested: [UInt8]
+    _ type: UInt16, _ handle: UInt32, _ key: TPMObject?, _ scheme: Scheme, _ extra: Digest,
+    _ attested: [UInt8]
   ) throws(Stop) {
     var data = Writer()
     data.u32(0xFF54_4347)
@@ -42,7 +45,8 @@ extension TPMEngine {
       // Keeps attestations of different owners' keys from being linked (Part 1 §36.7).
       let none = InlineArray<1, UInt8>(repeating: 0)
       let mask = KDF.a(
-        .sha256, key: persistent.owner.proof.span, label: "OBFUSCATE", signerName.span, none.span.extracting(first: 0),
+        .sha256, key: persistent.owner.proof.span, label: "OBFUSCATE", signerName.span,
+        none.span.extracting(first: 0),
         bits: 128)
       firmware &+= UInt64(mask.span.extracting(0..<8))
       resets &+= UInt32(mask.span.extracting(8..<12))

@@ -3,7 +3,8 @@ import Crypto
 
 enum Capabilities {
   static let algorithms: InlineArray<29, UInt16> = [
-    0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21,
+    0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20,
+    0x21,
     0x22, 0x23, 0x25, 0x40, 0x41, 0x42, 0x43, 0x44, 0, 0, 0,
   ]
 
@@ -63,7 +64,9 @@ extension TPMEngine {
       list = List(wanted: count, capacity: 169)
       for index in 0..<29 {
         let id = Capabilities.algorithms[index]
-        guard UInt32(id) >= property, let attributes = Capabilities.attributes(ofAlgorithm: id) else { continue }
+        guard UInt32(id) >= property, let attributes = Capabilities.attributes(ofAlgorithm: id) else {
+          continue
+        }
         if list.takes() {
           list.writer.u16(id)
           list.writer.u32(attributes)
@@ -112,7 +115,8 @@ extension TPMEngine {
       for id in UInt16(3)...4 where UInt32(id) >= property && list.takes() { list.writer.u16(id) }
     case 9:
       list = List(wanted: count, capacity: 14)
-      for handle in [Handle.owner, Handle.lockout, Handle.endorsement, Handle.platform] where handle >= property {
+      for handle in [Handle.owner, Handle.lockout, Handle.endorsement, Handle.platform]
+      where handle >= property {
         let (digest, hash) = policy(handle)
         if let hash, list.takes() {
           list.writer.u32(handle)
@@ -167,7 +171,8 @@ extension TPMEngine {
     handles.sort()
     let isSessionList = Handle.type(property) == 0x02 || Handle.type(property) == 0x03
     var list = List(wanted: count, capacity: 254)
-    for handle in handles where isSessionList ? handle & 0xFFFFFF >= property & 0xFFFFFF : handle >= property {
+    for handle in handles where isSessionList ? handle & 0xFFFFFF >= property & 0xFFFFFF : handle >= property
+    {
       if list.takes() { list.writer.u32(handle) }
     }
     return list
@@ -252,7 +257,8 @@ extension TPMEngine {
     case 0x208: UInt32(truncatingIfNeeded: persistent.objects.count)
     case 0x209: UInt32(truncatingIfNeeded: Limits.persistentObjects &- persistent.objects.count)
     case 0x20A:
-      UInt32(truncatingIfNeeded: persistent.indices.reduce(0) { $0 &+ ($1.type == NVAttribute.counter ? 1 : 0) })
+      UInt32(
+        truncatingIfNeeded: persistent.indices.reduce(0) { $0 &+ ($1.type == NVAttribute.counter ? 1 : 0) })
     case 0x20B: UInt32(truncatingIfNeeded: Limits.nvIndices &- persistent.indices.count)
     case 0x20C: 0
     case 0x20D: 2

@@ -77,7 +77,9 @@ extension TPMEngine {
       sequence = volatile.sessionContext &+ 1
       // The oldest saved session must not be a full gap behind (Part 1 §30.5).
       for slot in volatile.sessions {
-        if case .saved(let number) = slot, sequence &- number >= Limits.contextGap { throw .code(.contextGap) }
+        if case .saved(let number) = slot, sequence &- number >= Limits.contextGap {
+          throw .code(.contextGap)
+        }
       }
       body.u64(sequence)
       session.write(&body)
@@ -122,7 +124,8 @@ extension TPMEngine {
     var body = Reader(data, from: 0, to: data.count)
     if Handle.isSession(savedHandle) {
       let index = Int(savedHandle & 0xFFFFFF)
-      guard index < volatile.sessions.count, case .saved(let number) = volatile.sessions[index], number == sequence
+      guard index < volatile.sessions.count, case .saved(let number) = volatile.sessions[index],
+        number == sequence
       else { throw .parameter(.handle, 1) }
       guard volatile.loadedSessions < Limits.loadedSessions else { throw .code(.sessionMemory) }
       let session: Session

@@ -34,7 +34,9 @@ extension TPMEngine {
   /// Drops the transient objects of a hierarchy.
   mutating func flush(hierarchy: UInt32) {
     for index in 0..<volatile.slots.count {
-      if case .object(let object) = volatile.slots[index], object.hierarchy == hierarchy { clear(slot: index) }
+      if case .object(let object) = volatile.slots[index], object.hierarchy == hierarchy {
+        clear(slot: index)
+      }
     }
   }
 

@@ -46,7 +46,8 @@ extension TPMEngine {
     try inner.expectEnd()
     try r.finish()
     auth.dropTrailingZeros()
-    let nv = NVIndex(handle: handle, nameAlgorithm: hash, attributes: attributes, policy: policy, auth: auth, size: size)
+    let nv = NVIndex(
+      handle: handle, nameAlgorithm: hash, attributes: attributes, policy: policy, auth: auth, size: size)
     if !policy.isEmpty && policy.count != hash.digestSize { throw .parameter(.size, 2) }
     guard auth.count <= hash.digestSize else { throw .parameter(.size, 1) }
     switch nv.type {
@@ -58,11 +59,15 @@ extension TPMEngine {
     }
     let state = NVAttribute.written | NVAttribute.writeLocked | NVAttribute.readLocked
     let readers = NVAttribute.ppRead | NVAttribute.ownerRead | NVAttribute.authRead | NVAttribute.policyRead
-    let writers = NVAttribute.ppWrite | NVAttribute.ownerWrite | NVAttribute.authWrite | NVAttribute.policyWrite
+    let writers =
+      NVAttribute.ppWrite | NVAttribute.ownerWrite | NVAttribute.authWrite | NVAttribute.policyWrite
     var isBad = attributes & state != 0 || attributes & readers == 0 || attributes & writers == 0
     isBad = isBad || nv.type == NVAttribute.counter && nv.has(NVAttribute.clearSTClear)
     isBad = isBad || nv.type == NVAttribute.pinFail && !nv.has(NVAttribute.noDA)
-    isBad = isBad || nv.isPIN && attributes & (NVAttribute.authWrite | NVAttribute.globalLock | NVAttribute.writeDefine) != 0
+    isBad =
+      isBad
+      || nv.isPIN
+        && attributes & (NVAttribute.authWrite | NVAttribute.globalLock | NVAttribute.writeDefine) != 0
     isBad = isBad || nv.has(NVAttribute.clearSTClear) && nv.has(NVAttribute.writeDefine)
     if isBad { throw .parameter(.attributes, 2) }
     let isPlatform = c.handles[0] == Handle.platform
@@ -70,7 +75,8 @@ extension TPMEngine {
     if nv.has(NVAttribute.policyDelete) && !isPlatform { throw .parameter(.attributes, 2) }
     if nv.has(NVAttribute.writeAll) && size > Limits.nvBuffer { throw .parameter(.size, 2) }
     guard persistent.index(handle) == nil else { throw .code(.nvDefined) }
-    guard persistent.indices.count < Limits.nvIndices, persistent.nvBytes &+ size &+ 256 <= Limits.nvTotal else {
+    guard persistent.indices.count < Limits.nvIndices, persistent.nvBytes &+ size &+ 256 <= Limits.nvTotal
+    else {
       throw .code(.nvSpace)
     }
     persistent.indices.append(nv)
@@ -206,7 +212,9 @@ extension TPMEngine {
     let nv = persistent.indices[index]
     try checkAccess(c.handles[0], nv, owner: NVAttribute.ownerWrite, platform: NVAttribute.ppWrite)
     if nv.has(NVAttribute.writeLocked) { return }
-    guard nv.has(NVAttribute.writeDefine) || nv.has(NVAttribute.writeSTClear) else { throw .handle(.attributes, 2) }
+    guard nv.has(NVAttribute.writeDefine) || nv.has(NVAttribute.writeSTClear) else {
+      throw .handle(.attributes, 2)
+    }
     persistent.indices[index].attributes |= NVAttribute.writeLocked
     cancelOrderly()
     touch()
@@ -251,7 +259,9 @@ extension TPMEngine {
       let nv = persistent.indices[index]
       var attributes = nv.attributes & ~NVAttribute.readLocked
       // A WRITEDEFINE lock stays once the index is written.
-      if !nv.has(NVAttribute.writeDefine) || !nv.has(NVAttribute.written) { attributes &= ~NVAttribute.writeLocked }
+      if !nv.has(NVAttribute.writeDefine) || !nv.has(NVAttribute.written) {
+        attributes &= ~NVAttribute.writeLocked
+      }
       if nv.has(NVAttribute.clearSTClear) { attributes &= ~NVAttribute.written }
       persistent.indices[index].attributes = attributes
     }

@@ -154,7 +154,9 @@ extension TPMEngine {
   func checkPublicKey(_ area: PublicArea, parameter: Int) throws(Stop) {
     switch area.type {
     case Algorithm.rsa:
-      guard area.unique.count == Int(area.keyBits) / 8, area.rsa != nil else { throw .parameter(.key, parameter) }
+      guard area.unique.count == Int(area.keyBits) / 8, area.rsa != nil else {
+        throw .parameter(.key, parameter)
+      }
     case Algorithm.ecc:
       guard let curve = area.curve, let x = FixedBytes<48>(area.unique.span).padded(to: curve.size),
         let y = area.uniqueY.padded(to: curve.size), curve.contains(ECPoint(x: x, y: y))
@@ -191,11 +193,14 @@ extension TPMEngine {
     auth.dropTrailingZeros()
     var object = try object(c.handles[0], 1)
     let parent = try parent(c.handles[1], 2)
-    guard let hash = object.area.nameAlgorithm, auth.count <= hash.digestSize else { throw .parameter(.size, 1) }
+    guard let hash = object.area.nameAlgorithm, auth.count <= hash.digestSize else {
+      throw .parameter(.size, 1)
+    }
     // The parent must be the object's: its qualified name says so.
     var expected = object
     expected.qualify(parent.qualifiedName)
-    guard expected.qualifiedName.matches(object.qualifiedName.span), !object.isPrimary, object.hasSecret else {
+    guard expected.qualifiedName.matches(object.qualifiedName.span), !object.isPrimary, object.hasSecret
+    else {
       throw .handle(.type, 2)
     }
     object.auth = auth

@@ -24,7 +24,9 @@ extension TPMEngine {
   func hierarchy(_ handle: UInt32) -> UInt32 {
     switch Handle.type(handle) {
     case 0x80:
-      if let slot = slotIndex(handle), case .object(let object) = volatile.slots[slot] { return object.hierarchy }
+      if let slot = slotIndex(handle), case .object(let object) = volatile.slots[slot] {
+        return object.hierarchy
+      }
       return Handle.null
     case 0x81: return persistent.object(handle).map { persistent.objects[$0].object.hierarchy } ?? Handle.null
     case 0x01:
@@ -49,7 +51,9 @@ extension TPMEngine {
 
   // MARK: - Attributes and schemes (Part 3 §12.1.1; the reference's §1.8)
 
-  /// Checks a public area of a new or loaded object. `parent` is nil under a primary seed.
+  /// Checks a public area of a new or loaded object.
+  ///
+  /// `parent` is nil under a primary seed.
   func check(_ area: PublicArea, parent: TPMObject?, isNew: Bool, parameter: Int) throws(Stop) {
     func stop(_ code: ResponseCode) -> Stop { .parameter(code, parameter) }
     let fixedTPM = area.has(ObjectAttribute.fixedTPM)
@@ -62,7 +66,8 @@ extension TPMEngine {
     if let parent, !parent.area.has(ObjectAttribute.fixedTPM) {
       if fixedTPM { throw stop(.attributes) }
       if isNew
-        && area.has(ObjectAttribute.encryptedDuplication) != parent.area.has(ObjectAttribute.encryptedDuplication)
+        && area.has(ObjectAttribute.encryptedDuplication)
+          != parent.area.has(ObjectAttribute.encryptedDuplication)
       {
         throw stop(.attributes)
       }
@@ -116,9 +121,13 @@ extension TPMEngine {
       if sign == decrypt {
         if !area.scheme.isNull { throw stop(.scheme) }
       } else if sign {
-        if area.scheme.algorithm != Algorithm.hmac && !(area.scheme.isNull && !restricted) { throw stop(.scheme) }
+        if area.scheme.algorithm != Algorithm.hmac && !(area.scheme.isNull && !restricted) {
+          throw stop(.scheme)
+        }
       } else {
-        if area.scheme.algorithm != Algorithm.xor && !(area.scheme.isNull && !restricted) { throw stop(.scheme) }
+        if area.scheme.algorithm != Algorithm.xor && !(area.scheme.isNull && !restricted) {
+          throw stop(.scheme)
+        }
       }
     default:
       if restricted && decrypt && area.symmetric.mode != Algorithm.cfb { throw stop(.symmetric) }
@@ -156,12 +165,16 @@ extension TPMEngine {
   }
 
   /// Makes the key material of an object from a generator and fills in `unique`.
-  mutating func fill(_ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG) throws(Stop) {
+  mutating func fill(_ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG)
+    throws(Stop)
+  {
     guard let nameHash = object.area.nameAlgorithm else { throw .parameter(.hash, 2) }
     object.hasSecret = true
     switch object.area.type {
     case Algorithm.rsa:
-      guard let key = try rsaGenerate(bits: Int(object.area.keyBits), source) else { throw .parameter(.keySize, 2) }
+      guard let key = try rsaGenerate(bits: Int(object.area.keyBits), source) else {
+        throw .parameter(.keySize, 2)
+      }
       object.area.unique = FixedBytes(key.publicKey.modulus.span)
       object.secret = key.prime
       object.rsaKey = key
@@ -184,7 +197,9 @@ extension TPMEngine {
       object.secret =
         object.area.has(ObjectAttribute.sensitiveDataOrigin) ? FixedBytes(source.bytes(size).span) : data
     }
-    if object.area.isStorageKey || !object.area.isAsymmetric { object.seed = source.bytes(nameHash.digestSize) }
+    if object.area.isStorageKey || !object.area.isAsymmetric {
+      object.seed = source.bytes(nameHash.digestSize)
+    }
     if !object.area.isAsymmetric {
       object.area.unique = FixedBytes(Self.symmetricUnique(object, nameHash).span)
     }
@@ -297,10 +312,13 @@ extension TPMEngine {
     return mac.finalize()
   }
 
-  static func protectionKey(_ seed: Digest, _ hash: HashAlgorithm, _ symmetric: SymmetricDefinition, _ name: Name) -> Digest {
+  static func protectionKey(
+    _ seed: Digest, _ hash: HashAlgorithm, _ symmetric: SymmetricDefinition, _ name: Name
+  ) -> Digest {
     let none = InlineArray<1, UInt8>(repeating: 0)
     return KDF.a(
-      hash, key: seed.span, label: "STORAGE", name.span, none.span.extracting(first: 0), bits: Int(symmetric.bits))
+      hash, key: seed.span, label: "STORAGE", name.span, none.span.extracting(first: 0),
+      bits: Int(symmetric.bits))
   }
 
   static func integrityKey(_ seed: Digest, _ hash: HashAlgorithm) -> Digest {
@@ -349,7 +367,9 @@ extension TPMEngine {
   }
 
   /// Undoes `wrap`: integrity first, then decryption; fills the object's sensitive part.
-  mutating func unwrap(_ blob: [UInt8], into object: inout TPMObject, under parent: TPMObject, parameter: Int) throws(Stop) {
+  mutating func unwrap(_ blob: [UInt8], into object: inout TPMObject, under parent: TPMObject, parameter: Int)
+    throws(Stop)
+  {
     guard let hash = parent.area.nameAlgorithm else { throw .parameter(.integrity, parameter) }
     var reader = Reader(blob, from: 0, to: blob.count)
     do throws(Stop) {
@@ -400,10 +420,13 @@ extension TPMEngine {
     switch object.area.type {
     case Algorithm.rsa:
       guard let publicKey = object.area.rsa else { throw .parameter(.binding, parameter) }
-      guard let key = try rsaLoad(publicKey, prime: object.secret) else { throw .parameter(.binding, parameter) }
+      guard let key = try rsaLoad(publicKey, prime: object.secret) else {
+        throw .parameter(.binding, parameter)
+      }
       object.rsaKey = key
     case Algorithm.ecc:
-      guard let curve = object.area.curve, let scalar = FixedBytes<48>(object.secret.span).padded(to: curve.size),
+      guard let curve = object.area.curve,
+        let scalar = FixedBytes<48>(object.secret.span).padded(to: curve.size),
         object.secret.count <= curve.size, let point = try multiply(curve, scalar),
         let x = FixedBytes<48>(object.area.unique.span).padded(to: curve.size),
         let y = object.area.uniqueY.padded(to: curve.size), point.x.matches(x.span), point.y.matches(y.span)

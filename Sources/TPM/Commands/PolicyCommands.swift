@@ -167,8 +167,12 @@ extension TPMEngine {
   }
 
   mutating func policyCpHash(_ r: inout Reader, _ c: Context) throws(Stop) { try policyHash(&r, c, .cpHash) }
-  mutating func policyNameHash(_ r: inout Reader, _ c: Context) throws(Stop) { try policyHash(&r, c, .nameHash) }
-  mutating func policyTemplate(_ r: inout Reader, _ c: Context) throws(Stop) { try policyHash(&r, c, .templateHash) }
+  mutating func policyNameHash(_ r: inout Reader, _ c: Context) throws(Stop) {
+    try policyHash(&r, c, .nameHash)
+  }
+  mutating func policyTemplate(_ r: inout Reader, _ c: Context) throws(Stop) {
+    try policyHash(&r, c, .templateHash)
+  }
 
   mutating func policyNvWritten(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
@@ -231,7 +235,9 @@ extension TPMEngine {
     case 8: return signed <= 0
     case 9: return order <= 0
     case 10:
-      for index in 0..<min(left.count, right.count) where left[index] & right[index] != right[index] { return false }
+      for index in 0..<min(left.count, right.count) where left[index] & right[index] != right[index] {
+        return false
+      }
       return true
     case 11:
       for index in 0..<min(left.count, right.count) where left[index] & right[index] != 0 { return false }
@@ -252,7 +258,9 @@ extension TPMEngine {
     return (operand, offset, operation)
   }
 
-  private func arguments(_ hash: HashAlgorithm, _ operand: Digest, _ offset: UInt16, _ operation: UInt16) -> [UInt8] {
+  private func arguments(_ hash: HashAlgorithm, _ operand: Digest, _ offset: UInt16, _ operation: UInt16)
+    -> [UInt8]
+  {
     var hasher = Hasher(hash)
     hasher.update(operand.span)
     hasher.update(big: offset)

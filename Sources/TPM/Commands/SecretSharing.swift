@@ -54,7 +54,9 @@ extension TPMEngine {
   }
 
   /// Makes a secret of the key's digest size and encrypts it to the key.
-  mutating func encryptSecret(_ key: TPMObject, label: String, handle number: Int) throws(Stop) -> (Digest, [UInt8]) {
+  mutating func encryptSecret(_ key: TPMObject, label: String, handle number: Int) throws(Stop) -> (
+    Digest, [UInt8]
+  ) {
     guard let hash = key.area.nameAlgorithm else { throw .handle(.key, number) }
     if key.area.type == Algorithm.rsa {
       let secret = drbg.bytes(hash.digestSize)
@@ -70,7 +72,8 @@ extension TPMEngine {
     let scalar = curve.scalar(random: drbg.bytes(curve.size &+ 8).span)
     guard let ephemeral = try multiply(curve, scalar),
       let x = FixedBytes<48>(key.area.unique.span).padded(to: curve.size),
-      let y = key.area.uniqueY.padded(to: curve.size), let z = try multiply(curve, scalar, ECPoint(x: x, y: y))
+      let y = key.area.uniqueY.padded(to: curve.size),
+      let z = try multiply(curve, scalar, ECPoint(x: x, y: y))
     else { throw .handle(.key, number) }
     let secret = KDF.e(hash, z: z.x.span, label: label, ephemeral.x.span, x.span, bits: hash.digestSize &* 8)
     var point = Writer()

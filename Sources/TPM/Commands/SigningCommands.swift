@@ -76,7 +76,9 @@ extension TPMEngine {
   }
 
   /// Signs a digest; all that can be wrong with key and scheme was checked.
-  mutating func sign(_ handle: UInt32, _ key: TPMObject, _ scheme: Scheme, _ digest: Digest) throws(Stop) -> Signature {
+  mutating func sign(_ handle: UInt32, _ key: TPMObject, _ scheme: Scheme, _ digest: Digest) throws(Stop)
+    -> Signature
+  {
     var out = Signature()
     out.algorithm = scheme.algorithm
     out.hash = scheme.hash
@@ -102,7 +104,8 @@ extension TPMEngine {
     case Algorithm.ecdsa:
       guard let curve = key.area.curve else { throw .code(.curve) }
       let extra = drbg.bytes(32)
-      guard let signature = try ecdsaSign(curve, hash, FixedBytes<48>(key.secret.span), digest, extra: extra) else {
+      guard let signature = try ecdsaSign(curve, hash, FixedBytes<48>(key.secret.span), digest, extra: extra)
+      else {
         throw .code(.failure)
       }
       out.r = signature.r
@@ -118,7 +121,9 @@ extension TPMEngine {
   }
 
   /// Checks a signature with a public key or a loaded HMAC key.
-  mutating func verify(_ key: TPMObject, _ digest: Digest, _ signature: Signature, parameter: Int) throws(Stop) {
+  mutating func verify(_ key: TPMObject, _ digest: Digest, _ signature: Signature, parameter: Int)
+    throws(Stop)
+  {
     guard let hash = signature.hash else { throw .parameter(.scheme, parameter) }
     if !key.area.scheme.isNull && key.area.has(ObjectAttribute.sign) {
       guard key.area.scheme.algorithm == signature.algorithm, key.area.scheme.hash == hash else {
@@ -128,18 +133,23 @@ extension TPMEngine {
     var isValid = false
     switch signature.algorithm {
     case Algorithm.rsassa, Algorithm.rsapss:
-      guard key.area.type == Algorithm.rsa, let publicKey = key.area.rsa else { throw .parameter(.scheme, parameter) }
+      guard key.area.type == Algorithm.rsa, let publicKey = key.area.rsa else {
+        throw .parameter(.scheme, parameter)
+      }
       guard signature.rsa.count == publicKey.size else { throw .parameter(.signature, parameter) }
       if let encoded = try rsaPublic(publicKey, signature.rsa) {
         if signature.algorithm == Algorithm.rsassa {
           isValid =
-            RSASignaturePadding.pkcs1(hash, digest: digest.span, size: publicKey.size)?.matches(encoded.span) ?? false
+            RSASignaturePadding.pkcs1(hash, digest: digest.span, size: publicKey.size)?.matches(encoded.span)
+            ?? false
         } else {
           isValid = RSASignaturePadding.isPSS(hash, digest: digest.span, encoded: encoded)
         }
       }
     case Algorithm.ecdsa:
-      guard key.area.type == Algorithm.ecc, let curve = key.area.curve else { throw .parameter(.scheme, parameter) }
+      guard key.area.type == Algorithm.ecc, let curve = key.area.curve else {
+        throw .parameter(.scheme, parameter)
+      }
       guard let x = FixedBytes<48>(key.area.unique.span).padded(to: curve.size),
         let y = key.area.uniqueY.padded(to: curve.size), let r = signature.r.padded(to: curve.size),
         let s = signature.s.padded(to: curve.size)
@@ -185,7 +195,8 @@ extension TPMEngine {
     let scheme = try select(given, for: key.area, parameter: 2)
     guard digest.count == scheme.hash?.digestSize, let hash = scheme.hash else { throw .parameter(.size, 1) }
     if key.area.has(ObjectAttribute.restricted) || !ticket.digest.isEmpty {
-      guard !ticket.digest.isEmpty, hashTicket(ticket.hierarchy, hash, digest).matches(ticket.digest.span) else {
+      guard !ticket.digest.isEmpty, hashTicket(ticket.hierarchy, hash, digest).matches(ticket.digest.span)
+      else {
         throw .parameter(.ticket, 3)
       }
     }
@@ -196,7 +207,9 @@ extension TPMEngine {
   // MARK: - RSA and ECC primitives
 
   private func decryptionScheme(_ given: Scheme, _ area: PublicArea) throws(Stop) -> Scheme {
-    if area.scheme.isNull || area.scheme.algorithm != Algorithm.oaep && area.scheme.algorithm != Algorithm.rsaes {
+    if area.scheme.isNull
+      || area.scheme.algorithm != Algorithm.oaep && area.scheme.algorithm != Algorithm.rsaes
+    {
       return given
     }
     if given.isNull { return area.scheme }
@@ -226,11 +239,13 @@ extension TPMEngine {
     var encoded: RSANumber?
     switch scheme.algorithm {
     case Algorithm.null: encoded = message.padded(to: publicKey.size)
-    case Algorithm.rsaes: encoded = RSAEncryptionPadding.pkcs1(message.span, random: &drbg, size: publicKey.size)
+    case Algorithm.rsaes:
+      encoded = RSAEncryptionPadding.pkcs1(message.span, random: &drbg, size: publicKey.size)
     default:
       let hash = scheme.hash ?? .sha256
       let seed = drbg.bytes(hash.digestSize)
-      encoded = RSAEncryptionPadding.oaep(hash, label: label.span, message.span, seed: seed.span, size: publicKey.size)
+      encoded = RSAEncryptionPadding.oaep(
+        hash, label: label.span, message.span, seed: seed.span, size: publicKey.size)
     }
     guard let encoded else { throw .parameter(.value, 1) }
     guard let sealed = try rsaPublic(publicKey, encoded) else { throw .parameter(.value, 1) }
@@ -287,7 +302,8 @@ extension TPMEngine {
     let scalar = curve.scalar(random: drbg.bytes(curve.size &+ 8).span)
     guard let publicPoint = try multiply(curve, scalar),
       let x = FixedBytes<48>(key.area.unique.span).padded(to: curve.size),
-      let y = key.area.uniqueY.padded(to: curve.size), let z = try multiply(curve, scalar, ECPoint(x: x, y: y))
+      let y = key.area.uniqueY.padded(to: curve.size),
+      let z = try multiply(curve, scalar, ECPoint(x: x, y: y))
     else { throw .handle(.key, 1) }
     writePoint(z)
     writePoint(publicPoint)
@@ -301,7 +317,9 @@ extension TPMEngine {
     guard !key.area.has(ObjectAttribute.restricted), key.area.has(ObjectAttribute.decrypt) else {
       throw .handle(.attributes, 1)
     }
-    guard key.area.scheme.isNull || key.area.scheme.algorithm == Algorithm.ecdh else { throw .handle(.scheme, 1) }
+    guard key.area.scheme.isNull || key.area.scheme.algorithm == Algorithm.ecdh else {
+      throw .handle(.scheme, 1)
+    }
     guard key.hasSecret, let z = try multiply(curve, FixedBytes<48>(key.secret.span), point) else {
       throw .handle(.key, 1)
     }

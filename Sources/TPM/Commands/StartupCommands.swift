@@ -46,7 +46,9 @@ extension TPMEngine {
       restored.restartCount &+= 1
       let fresh = PCRBanks()
       for bank in 0..<4 {
-        for pcr in 0..<Limits.pcrCount where !PCRBanks.isSaved(pcr) { restored.pcrs.set(bank, pcr, fresh.value(bank, pcr)) }
+        for pcr in 0..<Limits.pcrCount where !PCRBanks.isSaved(pcr) {
+          restored.pcrs.set(bank, pcr, fresh.value(bank, pcr))
+        }
       }
     }
     if type == 0 {
@@ -58,8 +60,9 @@ extension TPMEngine {
       persistent.platform.policyHash = nil
       restored.pcrAuth = Digest()
       startupNV()
-      if let hcrtm { startHCRTM(hcrtm, &restored) }
-      else if job.locality == 3 {
+      if let hcrtm {
+        startHCRTM(hcrtm, &restored)
+      } else if job.locality == 3 {
         for bank in 0..<4 {
           var value = PCRBanks.start(HashAlgorithm.banks[bank], 0)
           value[value.count &- 1] = 3

@@ -9,7 +9,9 @@ extension TPMEngine {
     return hierarchy
   }
 
-  private mutating func writeHashCheck(_ hierarchy: UInt32, _ hash: HashAlgorithm, _ digest: Digest, isSafe: Bool) {
+  private mutating func writeHashCheck(
+    _ hierarchy: UInt32, _ hash: HashAlgorithm, _ digest: Digest, isSafe: Bool
+  ) {
     if isSafe && hierarchy != Handle.null {
       writeTicket(tag: 0x8024, hierarchy: hierarchy, hashTicket(hierarchy, hash, digest))
     } else {
@@ -59,7 +61,8 @@ extension TPMEngine {
     try r.finish()
     auth.dropTrailingZeros()
     let (key, hash) = try macKey(c.handles[0], given)
-    c.responseHandle = try place(.sequence(Sequence(kind: .mac(HMAC(hash, key: key.secret.span)), auth: auth)))
+    c.responseHandle = try place(
+      .sequence(Sequence(kind: .mac(HMAC(hash, key: key.secret.span)), auth: auth)))
   }
 
   mutating func hashSequenceStart(_ r: inout Reader, _ c: inout Context) throws(Stop) {
@@ -114,7 +117,9 @@ extension TPMEngine {
     var sequence = try sequence(c.handles[1], 2)
     guard case .event = sequence.kind else { throw .handle(.mode, 2) }
     if c.handles[0] != Handle.null {
-      guard isLocality(job.locality, in: PCRBanks.extendLocalities(Int(c.handles[0]))) else { throw .code(.locality) }
+      guard isLocality(job.locality, in: PCRBanks.extendLocalities(Int(c.handles[0]))) else {
+        throw .code(.locality)
+      }
     }
     sequence.update(data)
     guard case .event(var hashes) = sequence.kind else { throw .handle(.mode, 2) }
@@ -152,7 +157,9 @@ extension TPMEngine {
       throw .handle(.attributes, 1)
     }
     if key.area.symmetric.mode != Algorithm.null {
-      guard mode == Algorithm.null || mode == key.area.symmetric.mode else { throw .parameter(.mode, modeNumber) }
+      guard mode == Algorithm.null || mode == key.area.symmetric.mode else {
+        throw .parameter(.mode, modeNumber)
+      }
       mode = key.area.symmetric.mode
     }
     guard let cipherMode = Algorithm.mode(mode) else { throw .parameter(.mode, modeNumber) }
@@ -162,7 +169,9 @@ extension TPMEngine {
     guard var cipher = AES(key: key.secret.span) else { throw .handle(.key, 1) }
     defer { cipher.wipe() }
     var span = data.mutableSpan
-    guard cipher.apply(cipherMode, encrypting: !decrypts, iv: &iv, &span) else { throw .parameter(.size, dataNumber) }
+    guard cipher.apply(cipherMode, encrypting: !decrypts, iv: &iv, &span) else {
+      throw .parameter(.size, dataNumber)
+    }
     out.sized(data)
     // The IV that continues the stream, not the one that came in (CVE-2021-3446).
     out.sized(cipherMode == .ecb ? FixedBytes<16>() : FixedBytes<16>(iv))

@@ -17,7 +17,9 @@ extension TPMEngine {
         if case .code(let code) = error { throw .session(code, number &+ 1) }
         throw error
       }
-      guard entry.attributes & SessionAttribute.reserved == 0 else { throw .session(.reservedBits, number &+ 1) }
+      guard entry.attributes & SessionAttribute.reserved == 0 else {
+        throw .session(.reservedBits, number &+ 1)
+      }
       if number < context.info.handleCount && context.info.roles[number] != .none {
         entry.associated = context.handles[number]
       }
@@ -34,7 +36,9 @@ extension TPMEngine {
     let ordinal = number &+ 1
     if entry.isPassword {
       guard entry.nonceCaller.isEmpty else { throw .session(.nonce, ordinal) }
-      guard entry.attributes & ~SessionAttribute.continueSession == 0 else { throw .session(.attributes, ordinal) }
+      guard entry.attributes & ~SessionAttribute.continueSession == 0 else {
+        throw .session(.attributes, ordinal)
+      }
       guard entry.associated != nil else { throw .session(.handle, ordinal) }
       return
     }
@@ -103,7 +107,9 @@ extension TPMEngine {
       guard hasPolicy(handle, role, context.info.code) else { throw .session(.authUnavailable, ordinal) }
     } else {
       if needsPolicy(handle, role) { throw .session(.authType, ordinal) }
-      guard isAuthAvailable(handle, role, context.info.code) else { throw .session(.authUnavailable, ordinal) }
+      guard isAuthAvailable(handle, role, context.info.code) else {
+        throw .session(.authUnavailable, ordinal)
+      }
     }
     if let session, isPolicy { try checkPolicy(session, handle, role, number, context) }
     if entry.isPassword || (session?.needsPassword ?? false) {
@@ -158,7 +164,9 @@ extension TPMEngine {
     mac.update(entry.nonceCaller.span)
     mac.update(session.nonceTPM.span)
     if number == 0 && entry.associated != nil {
-      if let decrypt = context.decryptSession, decrypt != 0 { update(&mac, nonceOf: context.sessions[decrypt]) }
+      if let decrypt = context.decryptSession, decrypt != 0 {
+        update(&mac, nonceOf: context.sessions[decrypt])
+      }
       if let encrypt = context.encryptSession, encrypt != 0, encrypt != context.decryptSession {
         update(&mac, nonceOf: context.sessions[encrypt])
       }
@@ -280,7 +288,9 @@ extension TPMEngine {
     switch Handle.type(handle) {
     case 0x80, 0x81: return !policy(handle).0.isEmpty
     case 0x01:
-      guard let index = persistent.index(handle), !persistent.indices[index].policy.isEmpty else { return false }
+      guard let index = persistent.index(handle), !persistent.indices[index].policy.isEmpty else {
+        return false
+      }
       if role == .admin { return true }
       return persistent.indices[index].has(
         Self.isNVWrite(code) ? NVAttribute.policyWrite : NVAttribute.policyRead)
@@ -317,7 +327,8 @@ extension TPMEngine {
     switch Handle.type(handle) {
     case 0x80, 0x81:
       guard let area = publicArea(handle) else { return true }
-      return role == .user ? area.has(ObjectAttribute.userWithAuth) : !area.has(ObjectAttribute.adminWithPolicy)
+      return role == .user
+        ? area.has(ObjectAttribute.userWithAuth) : !area.has(ObjectAttribute.adminWithPolicy)
     case 0x01:
       guard let index = persistent.index(handle) else { return false }
       let nv = persistent.indices[index]

@@ -34,18 +34,21 @@ extension TPMEngine {
       if Handle.isObject(bind), try !object(bind, 2).hasSecret { throw .handle(.handle, 2) }
     }
     guard volatile.loadedSessions < Limits.loadedSessions else { throw .code(.sessionMemory) }
-    guard let slot = volatile.sessions.firstIndex(where: { if case .free = $0 { true } else { false } }) else {
+    guard let slot = volatile.sessions.firstIndex(where: { if case .free = $0 { true } else { false } })
+    else {
       throw .code(.sessionHandles)
     }
     cancelOrderly()
-    var session = Session(kind: kind, hash: hash, symmetric: symmetric, nonceTPM: drbg.bytes(nonceCaller.count))
+    var session = Session(
+      kind: kind, hash: hash, symmetric: symmetric, nonceTPM: drbg.bytes(nonceCaller.count))
     if kind != .hmac { session.resetPolicy(at: time, epoch: volatile.timeEpoch) }
     var key = FixedBytes<128>()
     if bind != Handle.null { key.append(authValue(bind).span) }
     key.append(salt.span)
     if bind != Handle.null || tpmKey != Handle.null {
       session.key = KDF.a(
-        hash, key: key.span, label: "ATH", session.nonceTPM.span, nonceCaller.span, bits: hash.digestSize &* 8)
+        hash, key: key.span, label: "ATH", session.nonceTPM.span, nonceCaller.span, bits: hash.digestSize &* 8
+      )
     }
     if kind == .hmac && bind != Handle.null {
       session.boundEntity = boundDigest(bind, hash)

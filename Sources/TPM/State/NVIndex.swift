@@ -53,7 +53,9 @@ struct NVIndex {
     out.raw(data)
   }
 
-  init(handle: UInt32, nameAlgorithm: HashAlgorithm, attributes: UInt32, policy: Digest, auth: Digest, size: Int) {
+  init(
+    handle: UInt32, nameAlgorithm: HashAlgorithm, attributes: UInt32, policy: Digest, auth: Digest, size: Int
+  ) {
     self.handle = handle
     self.nameAlgorithm = nameAlgorithm
     self.attributes = attributes

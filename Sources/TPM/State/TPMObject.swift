@@ -1,7 +1,9 @@
 // TPMObject: a loaded object, and hash and MAC sequences, as they sit in a slot.
 import Crypto
 
-/// A key or data object. Sequences are another type, so that no command can take one for an object
+/// A key or data object.
+///
+/// Sequences are another type, so that no command can take one for an object
 /// (VRT0010).
 struct TPMObject {
   var area: PublicArea

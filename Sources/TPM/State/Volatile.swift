@@ -24,7 +24,9 @@ struct PCRBanks {
 
   func value(_ bank: Int, _ pcr: Int) -> Digest { values[bank &* Limits.pcrCount &+ pcr] }
 
-  mutating func set(_ bank: Int, _ pcr: Int, _ value: Digest) { values[bank &* Limits.pcrCount &+ pcr] = value }
+  mutating func set(_ bank: Int, _ pcr: Int, _ value: Digest) {
+    values[bank &* Limits.pcrCount &+ pcr] = value
+  }
 
   mutating func extend(_ bank: Int, _ pcr: Int, _ digest: Digest) {
     let hash = HashAlgorithm.banks[bank]

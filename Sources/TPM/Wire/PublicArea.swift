@@ -226,7 +226,8 @@ extension Reader {
     out.algorithm = try u16()
     switch out.algorithm {
     case Algorithm.null: break
-    case Algorithm.rsassa where rsa, Algorithm.rsapss where rsa, Algorithm.oaep where rsa: out.hash = try hash()
+    case Algorithm.rsassa where rsa, Algorithm.rsapss where rsa, Algorithm.oaep where rsa:
+      out.hash = try hash()
     case Algorithm.rsaes where rsa: break
     case Algorithm.ecdsa where !rsa, Algorithm.ecdh where !rsa: out.hash = try hash()
     default: throw error(.value)

@@ -12,7 +12,9 @@ public final class AsyncMutex: @unchecked Sendable {
   /// A free mutex.
   public init() {}
 
-  /// Runs `body` while holding the mutex. Throws `cancelled` or `timedOut` if it was not had.
+  /// Runs `body` while holding the mutex.
+  ///
+  /// Throws `cancelled` or `timedOut` if it was not had.
   public nonisolated(nonsending) func withLock<Value>(
     _ body: nonisolated(nonsending) () async -> Value
   ) async throws(WaitError) -> Value {
@@ -47,7 +49,9 @@ public final class AsyncMutex: @unchecked Sendable {
     return true
   }
 
-  /// Hands the mutex to the first waiter, or frees it. *Requires*: the caller holds it.
+  /// Hands the mutex to the first waiter, or frees it.
+  ///
+  /// *Requires*: the caller holds it.
   public func unlock() {
     LeafWait.check(home)
     if let task = waiters.popFirst() { return LeafWait.grant(task) }

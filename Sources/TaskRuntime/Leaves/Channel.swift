@@ -19,7 +19,9 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   /// How many elements wait.
   public var count: Int { filled }
 
-  /// Queues an element and wakes the receiver. Throws `full` or `closed`; then nothing was queued.
+  /// Queues an element and wakes the receiver.
+  ///
+  /// Throws `full` or `closed`; then nothing was queued.
   @inline(__always) public func send(_ element: consuming Element) throws(WaitError) {
     LeafWait.check(home)
     if isClosed { throw .closed }
@@ -43,7 +45,9 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
     }
   }
 
-  /// The next element, suspending until there is one. One receiver at a time.
+  /// The next element, suspending until there is one.
+  ///
+  /// One receiver at a time.
   ///
   /// Throws `closed` when the channel is closed and empty, `cancelled`, `timedOut`, or `full` when
   /// another task is receiving.

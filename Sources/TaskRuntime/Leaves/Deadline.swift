@@ -22,7 +22,9 @@ public nonisolated(nonsending) func withDeadline<Value>(
 }
 
 extension Executor {
-  /// Suspends until the clock shows tick `deadline`: never early. Throws `cancelled` or `timedOut`.
+  /// Suspends until the clock shows tick `deadline`: never early.
+  ///
+  /// Throws `cancelled` or `timedOut`.
   ///
   /// The board's timer service offers this to tasks; a board without one has no way to sleep.
   package nonisolated(nonsending) static func sleep(until deadline: UInt64) async throws(WaitError) {

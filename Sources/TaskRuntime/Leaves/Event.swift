@@ -1,7 +1,9 @@
 // Event: a flag that tasks wait for; setting it wakes them all.
 import Tasks
 
-/// A flag of one CPU. Waiting returns at once while it is set.
+/// A flag of one CPU.
+///
+/// Waiting returns at once while it is set.
 ///
 /// *May be called from*: tasks of the CPU that made it. Waiters are served in the order they came.
 public final class Event: @unchecked Sendable {
@@ -25,7 +27,9 @@ public final class Event: @unchecked Sendable {
   /// Takes the event back: later waits suspend again.
   public func reset() { flag = false }
 
-  /// Suspends until the event is set. Throws `cancelled` or `timedOut`.
+  /// Suspends until the event is set.
+  ///
+  /// Throws `cancelled` or `timedOut`.
   public nonisolated(nonsending) func wait() async throws(WaitError) {
     LeafWait.check(home)
     if flag { return await LeafWait.spend() }

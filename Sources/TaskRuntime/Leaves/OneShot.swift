@@ -11,7 +11,9 @@ public final class OneShot<Value>: @unchecked Sendable {
   /// A one-shot without its value.
   public init() {}
 
-  /// Sends the value and wakes the receiver. Throws `closed` for a second value.
+  /// Sends the value and wakes the receiver.
+  ///
+  /// Throws `closed` for a second value.
   public func send(_ value: consuming Value) throws(WaitError) {
     LeafWait.check(home)
     if isClosed { throw .closed }

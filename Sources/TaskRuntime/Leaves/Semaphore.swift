@@ -27,7 +27,9 @@ public final class Semaphore: @unchecked Sendable {
     return true
   }
 
-  /// Takes a permit, suspending until there is one. Throws `cancelled` or `timedOut`, then without one.
+  /// Takes a permit, suspending until there is one.
+  ///
+  /// Throws `cancelled` or `timedOut`, then without one.
   public nonisolated(nonsending) func acquire() async throws(WaitError) {
     if waiters.isEmpty, tryAcquire() { return await LeafWait.spend() }
     LeafWait.check(home)
@@ -39,7 +41,9 @@ public final class Semaphore: @unchecked Sendable {
     throw LeafWait.reason(task)
   }
 
-  /// Gives a permit back; it goes straight to the first waiter. Throws `full` beyond the limit.
+  /// Gives a permit back; it goes straight to the first waiter.
+  ///
+  /// Throws `full` beyond the limit.
   public func release() throws(WaitError) {
     LeafWait.check(home)
     if let task = waiters.popFirst() { return LeafWait.grant(task) }

@@ -10,10 +10,13 @@ struct CommandOption: Sendable {
   var value: String?
   /// One line on what it does.
   let help: String
+  /// Whether it may be given more than once.
+  var repeats = false
 
   /// An option, with the name of its value if it takes one.
-  init(_ name: String, short: String? = nil, value: String? = nil, _ help: String) {
+  init(_ name: String, short: String? = nil, value: String? = nil, repeats: Bool = false, _ help: String) {
     self.name = name
+    self.repeats = repeats
     self.short = short
     self.value = value
     self.help = help
@@ -27,13 +30,13 @@ struct CommandOption: Sendable {
 struct Arguments {
   /// The words that belong to no option.
   let operands: [String]
-  private let values: [String: String]
+  private let values: [String: [String]]
   private let flags: Set<String>
 
-  /// Sorts `words` by the options known; each option may be given once.
+  /// Sorts `words` by the options known; each may be given once unless it repeats.
   init(_ words: [String], options: [CommandOption]) throws(Failure) {
     var operands: [String] = []
-    var values: [String: String] = [:]
+    var values: [String: [String]] = [:]
     var flags: Set<String> = []
     var index = 0
     var onlyOperands = false
@@ -52,7 +55,7 @@ struct Arguments {
       guard let option = options.first(where: { $0.name == parts[0] || $0.short == parts[0] }) else {
         throw Failure("there is no option \(parts[0])", fix: "--help lists the options")
       }
-      guard values[option.name] == nil, !flags.contains(option.name) else {
+      guard option.repeats || values[option.name] == nil, !flags.contains(option.name) else {
         throw Failure("\(option.name) is given twice", fix: "give it once")
       }
       guard let value = option.value else {
@@ -61,9 +64,9 @@ struct Arguments {
         continue
       }
       if parts.count == 2 {
-        values[option.name] = parts[1]
+        values[option.name, default: []].append(parts[1])
       } else if index < words.count {
-        values[option.name] = words[index]
+        values[option.name, default: []].append(words[index])
         index += 1
       } else {
         throw Failure("\(option.name) has no value", fix: "give it a \(value)")
@@ -78,7 +81,10 @@ struct Arguments {
   func has(_ name: String) -> Bool { flags.contains(name) }
 
   /// The value of an option.
-  subscript(_ name: String) -> String? { values[name] }
+  subscript(_ name: String) -> String? { values[name]?.first }
+
+  /// The values of an option that may be given more than once.
+  func all(_ name: String) -> [String] { values[name] ?? [] }
 
   /// The one operand that the command wants.
   func operand(_ what: String) throws(Failure) -> String {
@@ -92,7 +98,7 @@ struct Arguments {
 
   /// The value of an option as a number: decimal, 0x hexadecimal, or with K, M, G (powers of 1024) if `isSize`.
   func number(_ name: String, isSize: Bool = false, limit: UInt64 = .max) throws(Failure) -> UInt64? {
-    guard let text = values[name] else { return nil }
+    guard let text = self[name] else { return nil }
     guard let number = Number.parse(text, isSize: isSize), number <= limit else {
       throw Failure(
         "\(name) \(text) is not a number up to \(limit)",

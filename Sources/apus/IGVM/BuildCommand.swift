@@ -9,7 +9,9 @@ extension Commands {
     options: [
       .init("--output", short: "-o", value: "FILE", "the file to write"),
       .init("--board", value: "NAME", "a board by its name: boards/NAME"),
-      .init("--elf", value: "FILE", "the kernel; otherwise the one that boards/build left in .build"),
+      .init(
+        "--elf", value: "FILE", repeats: true,
+        "the kernel, one for each board in their order; otherwise those that boards/build left in .build"),
       .init("--hypervisor", value: "NAME", "qemu (default), hyperv or monitor"),
       .init("--policy", value: "N", "guest policy (SNP default 0x30000, TDX default 0x2)"),
       .init(
@@ -74,16 +76,17 @@ private struct BuildCommand {
     for name in ["--platform", "--vcpu-type", "--sev-features"] where arguments[name] != nil {
       throw Failure("\(name) is for firmware without a board", fix: "leave it out")
     }
-    guard arguments["--elf"] == nil || directories.count == 1 else {
+    let kernels = arguments.all("--elf")
+    guard kernels.isEmpty || kernels.count == directories.count else {
       throw Failure(
-        "--elf names one kernel, but there are \(directories.count) boards",
-        fix: "build them first and leave --elf out")
+        "\(kernels.count) kernels are given for \(directories.count) boards",
+        fix: "give one --elf for each, or none")
     }
     let options = try buildOptions()
     var inputs: [BoardInput] = []
-    for directory in directories {
+    for (place, directory) in directories.enumerated() {
       let layout = try LayoutFile.read(directory: directory)
-      let path = arguments["--elf"] ?? BuildCommand.kernelPath(layout.name)
+      let path = kernels.isEmpty ? BuildCommand.kernelPath(layout.name) : kernels[place]
       let file = try Files.read(path, what: "the kernel")
       inputs.append(.init(layout: layout, elf: try refusing { () throws(ImageError) in try ELFImage(file) }))
     }

@@ -48,6 +48,8 @@ public enum ImportRules {
     "IGVM": ["Bits"],
     "Crypto": ["Bits"],
     "Measurement": ["IGVM", "Crypto", "SNP", "TDX"],
+    "Launch": ["Bits"],
+    "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "TPM": ["Crypto", "Bits"],
     "Seams": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol"],
     "Concurrency": ["AsyncEntry"],
@@ -56,13 +58,16 @@ public enum ImportRules {
     "Services/*": ["TaskRuntime", "Seams", "SVSMProtocol", "TPM"],
     "Platforms/*": ["Seams", "SNP", "TDX", "SVSMProtocol", "Crypto"],
     "Kernel": ["Seams", "TaskRuntime"],
-    "Machine": ["X86", "Boot", "Seams"],
+    "Machine": ["X86", "Boot", "Seams", "Concurrency"],
     "Boot": [],
     "SimMachine": ["Model", "Seams"],
     "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
     "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
     "MonitorMachine": ["X86", "Boot"],
-    "apus": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM"],
+    "apus": [
+      "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
+      "Launch", "ImageBuilder",
+    ],
   ]
   private static let everywhere: Set<String> = ["Swift", "Builtin", "Synchronization", "_Volatile"]
   private static let hosted: Set<String> = ["Foundation", "Glibc", "Testing", "Dispatch", "_Concurrency"]

@@ -1,0 +1,137 @@
+// host: glibc's side of the sim. Compiled with the kernel's flags, so it declares what it needs of libc.
+#include "SimHost.h"
+#include "Entry.h"
+
+typedef unsigned long size_type;
+extern int posix_memalign(void **memory, size_type alignment, size_type bytes);
+extern long write(int file, const void *bytes, size_type count);
+extern long syscall(long number, ...);
+extern void _exit(int code) __attribute__((noreturn));
+extern unsigned long long strtoull(const char *text, char **end, int base);
+extern int strcmp(const char *left, const char *right);
+
+#define ALIGNED __attribute__((force_align_arg_pointer))
+
+static uint64_t option_cpus = 4, option_seed = 1, option_runs = 1, option_trace;
+static uint64_t virtual_clock, kicks;
+uint64_t apus_ticks_per_microsecond = 1000;
+
+static char output[1 << 16];
+static size_type filled;
+
+static void flush(void) {
+  size_type done = 0;
+  while (done < filled) {
+    long written = write(1, output + done, filled - done);
+    if (written <= 0) _exit(6);
+    done += (size_type)written;
+  }
+  filled = 0;
+}
+
+ALIGNED void sim_put(uint8_t byte) {
+  if (filled == sizeof output) flush();
+  output[filled++] = (char)byte;
+}
+
+static void say(const char *text) {
+  while (*text) sim_put((uint8_t)*text++);
+}
+
+ALIGNED void sim_exit(int32_t code) {
+  flush();
+  _exit(code);
+}
+
+static const char help[] =
+    "usage: boards/run sim [--cpus N] [--seed N] [--runs N] [--trace]\n"
+    "Runs the kernel's task runtime as a Linux process on a virtual clock: same seed, same trace.\n"
+    "  --cpus N   virtual CPUs, 1 to 64 (4)\n"
+    "  --seed N   the first seed (1)\n"
+    "  --runs N   how many seeds to run, one after the other (1)\n"
+    "  --trace    print every event\n"
+    "Exit codes: 0 done, 1 a check failed, 2 usage, 4 panic.\n"
+    "Example: boards/run sim --seed 42 --trace\n";
+
+static void usage(const char *what) {
+  say("sim: ");
+  say(what);
+  say("; see boards/run sim --help\n");
+  sim_exit(2);
+}
+
+static uint64_t number(const char *text, uint64_t low, uint64_t high) {
+  char *end = 0;
+  if (!text || *text < '0' || *text > '9') usage("an option needs a whole number");
+  uint64_t value = strtoull(text, &end, 10);
+  if (*end || value < low || value > high) usage("a number is out of range");
+  return value;
+}
+
+// glibc hands constructors the arguments of main.
+__attribute__((constructor)) static void read_options(int count, char **words) {
+  for (int index = 1; index < count; index++) {
+    const char *word = words[index];
+    const char *next = index + 1 < count ? words[index + 1] : 0;
+    if (!strcmp(word, "--help")) {
+      say(help);
+      sim_exit(0);
+    } else if (!strcmp(word, "--trace")) {
+      option_trace = 1;
+    } else if (!strcmp(word, "--cpus")) {
+      option_cpus = number(next, 1, 64), index++;
+    } else if (!strcmp(word, "--seed")) {
+      option_seed = number(next, 0, ~0ull >> 1), index++;
+    } else if (!strcmp(word, "--runs")) {
+      option_runs = number(next, 1, 100000000), index++;
+    } else {
+      usage("an option is unknown");
+    }
+  }
+}
+
+uint64_t sim_cpus(void) { return option_cpus; }
+uint64_t sim_seed(void) { return option_seed; }
+uint64_t sim_runs(void) { return option_runs; }
+uint64_t sim_traces(void) { return option_trace; }
+
+ALIGNED void *sim_memory(uint64_t bytes) {
+  void *memory = 0;
+  if (posix_memalign(&memory, 4096, bytes)) {
+    say("sim: out of memory\n");
+    sim_exit(6);
+  }
+  for (uint64_t index = 0; index < bytes; index++) ((volatile char *)memory)[index] = 0;
+  return memory;
+}
+
+ALIGNED void sim_enter(void *block) {
+  syscall(158 /* arch_prctl */, 0x1001 /* ARCH_SET_GS */, block);
+}
+
+void sim_set_clock(uint64_t ticks) { virtual_clock = ticks; }
+uint64_t sim_clock(void) { return virtual_clock; }
+uint64_t sim_take_kicks(void) {
+  uint64_t taken = kicks;
+  kicks = 0;
+  return taken;
+}
+
+// What the runtime asks of its host.
+uint64_t apus_host_now(void) { return virtual_clock; }
+void apus_host_kick(uint32_t cpu) { kicks |= 1ull << (cpu & 63); }
+ALIGNED void *apus_host_allocate(uint64_t bytes) {
+  void *memory = 0;
+  return posix_memalign(&memory, 64, bytes) ? 0 : memory;
+}
+extern void free(void *memory);
+ALIGNED void apus_host_free(void *memory, uint64_t bytes) {
+  (void)bytes;
+  free(memory);
+}
+ALIGNED void apus_host_fatal(const char *reason) {
+  say("sim: panic: ");
+  say(reason);
+  say("\n");
+  sim_exit(4);
+}
