@@ -18,6 +18,7 @@ extension Kernel {
       buildHeap()
       try mapInterruptStacks(.boot)
       startTime()
+      prepareSoak()
       startProcessors()
       sealImage()
       report()
@@ -106,6 +107,12 @@ extension Kernel {
     self.clock = clock
     machine.setTickRate(perMicrosecond: max(1, clock.frequency / 1_000_000))
     machine.enableInterrupts()
+  }
+
+  // Before the other CPUs start: all of them use it.
+  private func prepareSoak() {
+    guard let wakes = options.number("soak") else { return }
+    soak = WakeSoak(cpus: processors.count, limit: wakes)
   }
 
   private func report() {

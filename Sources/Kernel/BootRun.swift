@@ -31,6 +31,7 @@ extension Kernel {
         let doomed = DoomedTask(die: { self.dieOnRequest() })
         try spawn("doomed", level: 7) { await doomed.run() }
       }
+      try startSoak(cpu)
       if cpu == .boot, options.has("until", "idle") {
         let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
         try spawn("until idle", level: 7) { await watch.run() }
@@ -38,6 +39,21 @@ extension Kernel {
     } catch {
       machine.panic("no memory for the board's tasks")
     }
+  }
+
+  // `soak=N`: N cross-CPU wakes at random phases, then the verdict.
+  private func startSoak(_ cpu: CPUIndex) throws(SpawnError) {
+    guard let soak else { return }
+    let seed = (options.number("seed") ?? 1) &+ UInt64(cpu.rawValue) &* 977
+    let end = SoakEnd(
+      soak: soak, relax: { Machine.Hint.relax() },
+      finish: {
+        self.platform.console.write("soak: wakes=")
+        self.platform.console.write(decimal: soak.count)
+        self.platform.console.endLine()
+        self.machine.end(soak.isDone ? .pass : .fail)
+      })
+    try spawn("soak", level: 3) { await end.run(Int(cpu.rawValue), seed) }
   }
 
   private var allOthersIdle: Bool {
@@ -86,5 +102,23 @@ private final class IdleWatch: @unchecked Sendable {
   nonisolated(nonsending) func run() async {
     while !(Executor.nothingElseIsReady && isIdle()) { await Leaf.yield() }
     finish()
+  }
+}
+
+// One CPU's part of the soak, with what it needs of the machine. Not generic, so that a task may hold it.
+private final class SoakEnd: @unchecked Sendable {
+  private let soak: WakeSoak
+  private let relax: () -> Void
+  private let finish: () -> Void
+
+  init(soak: WakeSoak, relax: @escaping () -> Void, finish: @escaping () -> Void) {
+    self.soak = soak
+    self.relax = relax
+    self.finish = finish
+  }
+
+  nonisolated(nonsending) func run(_ cpu: Int, _ seed: UInt64) async {
+    await soak.run(cpu, seed: seed, relax: relax)
+    if cpu == 0 { finish() }
   }
 }

@@ -63,6 +63,9 @@ public final class Kernel<Machine: BareMachine & TaskHost, Platform: KernelPlatf
   /// Tasks that the lists have started, on all CPUs.
   let started = Atomic<UInt64>(0)
 
+  /// What `soak=N` on the command line asks for.
+  var soak: WakeSoak?
+
   /// The most frames that Swift objects take: 2 MiB.
   public static var heapLimit: UInt64 { 512 }
 

@@ -5,8 +5,9 @@ import Crypto
 ///
 /// A command is begun, then advanced slice by slice until its answer is there, so that no call runs for
 /// long: RSA key generation is thousands of slices, most commands are one. The engine never traps on
-/// input; what it finds inconsistent within itself turns into failure mode.
-public struct TPMEngine: ~Copyable {
+/// input; what it finds inconsistent within itself turns into failure mode. One owner keeps it and never
+/// copies it: it holds secrets. (Not `~Copyable`: the 6.3 move checker then takes minutes to compile it.)
+public struct TPMEngine {
   var persistent = Persistent()
   var volatile = Volatile()
   var drbg: HMACDRBG

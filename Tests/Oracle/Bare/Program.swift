@@ -30,7 +30,8 @@ final class Events: Recorder, @unchecked Sendable {
     let events = Events()
     for cpu in 0..<machine.count {
       machine.enter(cpu)
-      if !Executor.install(index: UInt16(cpu), table: machine.ownerTable, seat: machine.seat(cpu), flush: {}) {
+      if !Executor.install(index: UInt16(cpu), table: machine.ownerTable, seat: machine.seat(cpu), flush: {})
+      {
         SimProcess.exit(1)
       }
     }

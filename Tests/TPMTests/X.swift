@@ -1,1 +1,0 @@
-// X: a placeholder until the engine's tests land.
