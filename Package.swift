@@ -89,10 +89,12 @@ let bareOnly: [Target] =
       name: "board-sim",
       dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
+    .target(
+      name: "Conformance", dependencies: ["_Concurrency"], path: "Tests/Oracle", swiftSettings: strict),
     .executableTarget(
       name: "board-oracle",
-      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
-      path: "Tests/Oracle", exclude: ["Hosted"], sources: ["Shared", "Bare"], swiftSettings: strict),
+      dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
+      path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
   ]
@@ -100,8 +102,9 @@ let bareOnly: [Target] =
 let hostedOnly: [Target] = [
   tests(of: "Bits"),
   hostedTasks,
+  .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
   .executableTarget(
-    name: "oracle", path: "Tests/Oracle", exclude: ["Bare"], sources: ["Shared", "Hosted"], swiftSettings: strict),
+    name: "oracle", dependencies: ["Conformance"], path: "ci/oracle", swiftSettings: strict),
   tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(

@@ -1,3 +1,4 @@
+// PolicyTests: the engine's policy rules, on the commands themselves.
 import TPM
 // Tests of policies: digests that are published, comparisons, and what must be refused.
 import Testing

@@ -1,3 +1,4 @@
+// SliceTests: long commands come in steps, and give the same answer as in one go.
 import TPM
 // Tests that long commands are cut into slices and that an abandoned one leaves nothing behind.
 import Testing

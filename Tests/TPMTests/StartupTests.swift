@@ -1,3 +1,4 @@
+// StartupTests: the engine's startup rules, on the commands themselves.
 import TPM
 // Tests of framing, start-up, PCRs and capabilities (reference §1.1, §1.3, §1.11, §1.13, §1.17).
 import Testing

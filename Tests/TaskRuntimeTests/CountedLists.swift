@@ -20,7 +20,9 @@ final class OperationCount {
   var value = 0
 }
 
-/// Eight lists as arrays. Each operation is a constant number of stores in the CPU's own table.
+/// Eight lists as arrays.
+///
+/// Each operation is a constant number of stores in the CPU's own table.
 struct CountedLists: ReadyLists {
   private var lists = [NodeList<TestNode>](repeating: NodeList(), count: 8)
   private let operations: OperationCount

@@ -2,7 +2,9 @@
 import TaskRuntime
 import Tasks
 
-/// What the tasks of a test did, in order. All of it happens on the test's one thread.
+/// What the tasks of a test did, in order.
+///
+/// All of it happens on the test's one thread.
 final class Journal: @unchecked Sendable {
   private(set) var lines: [String] = []
 

@@ -1,5 +1,6 @@
 // AsyncLet: the entry points behind `async let`.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 // The compiler looks the names up.
 import Swift
 

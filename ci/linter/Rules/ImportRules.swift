@@ -64,6 +64,8 @@ public enum ImportRules {
     "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
     "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
     "MonitorMachine": ["X86", "Boot"],
+    "TPMServer": ["TPM"],
+    "apus-tpm": ["TPMServer"],
     "apus": [
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
       "Launch", "ImageBuilder",

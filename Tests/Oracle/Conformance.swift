@@ -2,7 +2,8 @@
 import _Concurrency
 
 /// Where events go, by logical task, so that traces do not depend on the order between tasks.
-protocol Recorder: AnyObject, Sendable {
+public protocol Recorder: AnyObject, Sendable {
+  /// Keeps one event of a logical task.
   func record(_ task: Int, _ event: Int)
 }
 
@@ -69,7 +70,7 @@ func deep(_ depth: Int) async -> Int {
 }
 
 /// Runs every feature; logical tasks are numbered as they are recorded.
-func conformance(_ recorder: any Recorder) async {
+public func conformance(_ recorder: any Recorder) async {
   recorder.record(1, await deep(200))
 
   let account = Account()

@@ -1,4 +1,5 @@
 // main: the conformance program on the toolchain's runtime; prints the events of each logical task in order.
+import Conformance
 import Foundation
 
 final class Events: Recorder, @unchecked Sendable {

@@ -1,6 +1,5 @@
-// Program: the conformance program on our runtime, on one virtual CPU or several.
-import Idle
-import Seams
+// Board: the conformance program on our runtime, on one virtual CPU or several.
+import Conformance
 import SimMachine
 import TaskRuntime
 import Tasks
