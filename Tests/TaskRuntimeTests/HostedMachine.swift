@@ -46,10 +46,19 @@ final class HostedMachine: @unchecked Sendable {
   /// Runs `body` with a machine of two CPUs, on a thread that is CPU 0; returns what it returns.
   static func run<Value>(_ body: (HostedMachine) throws(SpawnError) -> Value) -> Value? {
     var result: Value?
-    onHostedThread {
+    onHostedThreads(1) { _ in
       do throws(SpawnError) { result = try body(HostedMachine()) } catch {}
     }
     return result
+  }
+
+  /// Runs `body` on two threads at once, one for each CPU; `body` gets the thread's CPU.
+  func runOnBothCPUs(_ body: (UInt16) -> Void) {
+    onHostedThreads(2) { number in
+      let cpu = UInt16(number)
+      enter(cpu)
+      body(cpu)
+    }
   }
 
   /// Makes CPU `cpu` the thread's.

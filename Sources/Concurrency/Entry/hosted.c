@@ -32,20 +32,26 @@ void apus_host_fatal(const char *reason) {
 /// Makes `cpu` the calling thread's CPU block.
 void apus_hosted_set_cpu(struct apus_cpu *cpu) { syscall(SYS_arch_prctl, ARCH_SET_GS, cpu); }
 
+enum { THREADS = 4 };
 struct call {
-  void (*body)(void *);
+  void (*body)(void *, int64_t);
   void *argument;
+  int64_t number;
 };
 static void *thread_main(void *raw) {
   struct call *call = raw;
-  call->body(call->argument);
+  call->body(call->argument, call->number);
   return 0;
 }
-/// Runs `body` on a thread of its own and waits for it.
-void apus_hosted_on_thread(void (*body)(void *), void *argument) {
-  struct call call = {body, argument};
-  pthread_t thread;
-  if (pthread_create(&thread, 0, thread_main, &call) != 0) apus_host_fatal("no thread for a test");
-  pthread_join(thread, 0);
+/// Runs `body` on up to four threads of their own at once and waits for all of them.
+void apus_hosted_on_threads(int64_t count, void (*body)(void *, int64_t), void *argument) {
+  struct call calls[THREADS];
+  pthread_t threads[THREADS];
+  if (count < 1 || count > THREADS) apus_host_fatal("a test may have one to four threads");
+  for (int64_t n = 0; n < count; n++) {
+    calls[n] = (struct call){body, argument, n};
+    if (pthread_create(&threads[n], 0, thread_main, &calls[n]) != 0) apus_host_fatal("no thread for a test");
+  }
+  for (int64_t n = 0; n < count; n++) pthread_join(threads[n], 0);
 }
 #endif

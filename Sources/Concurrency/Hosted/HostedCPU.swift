@@ -33,24 +33,26 @@ extension OwnerTable {
   }
 }
 
-/// What a test does on a thread of its own, and the way there through C.
+/// What a test does on threads of its own, and the way there through C.
 private final class ThreadBody {
-  let body: () -> Void
+  let body: (Int) -> Void
 
-  init(_ body: @escaping () -> Void) { self.body = body }
+  init(_ body: @escaping (Int) -> Void) { self.body = body }
 }
 
-/// Runs `body` on a new thread and waits for it.
+/// Runs `body` on `count` new threads at once (one to four), with the thread's number, and waits for all.
 ///
-/// GS base, the clock and the count of kicks are the thread's own, and no task of the test library runs
+/// GS base, the clock and the count of kicks are each thread's own, and no task of the test library runs
 /// there: the jobs of the tasks under test are run inside `body`, which would disturb such a task.
-public func onHostedThread(_ body: () -> Void) {
+public func onHostedThreads(_ count: Int, _ body: (Int) -> Void) {
   withoutActuallyEscaping(body) { body in
     let box = unsafe Unmanaged.passRetained(ThreadBody(body))
-    // The thread has ended, and with it the use of `body`, when the call returns.
-    unsafe apus_hosted_on_thread(
-      { raw in unsafe Unmanaged<ThreadBody>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().body() },
-      box.toOpaque())
+    // The threads have ended, and with them the use of `body`, when the call returns.
+    unsafe apus_hosted_on_threads(
+      Int64(count),
+      { raw, number in
+        unsafe Unmanaged<ThreadBody>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().body(Int(number))
+      }, box.toOpaque())
     unsafe box.release()
   }
 }
