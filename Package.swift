@@ -54,7 +54,7 @@ let rooms: [Target] = [
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "run.sh", "toolset.json"], swiftSettings: strict)
+    exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"], swiftSettings: strict)
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -101,7 +101,8 @@ let hostedOnly: [Target] = [
   tests(of: "Bits"),
   hostedTasks,
   .executableTarget(
-    name: "oracle", path: "Tests/Oracle", exclude: ["Bare"], sources: ["Shared", "Hosted"], swiftSettings: strict),
+    name: "oracle", path: "Tests/Oracle", exclude: ["Bare"], sources: ["Shared", "Hosted"],
+    swiftSettings: strict),
   tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
