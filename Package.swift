@@ -44,7 +44,7 @@ let rooms: [Target] = [
   room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
-  room("Measurement", ["Bits", "IGVM", "Crypto"]),
+  room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
