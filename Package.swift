@@ -44,7 +44,7 @@ let rooms: [Target] = [
   room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
-  room("Measurement", ["Bits", "IGVM", "Crypto"]),
+  room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
@@ -54,7 +54,7 @@ let rooms: [Target] = [
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "run.sh", "toolset.json"], swiftSettings: strict)
+    exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"], swiftSettings: strict)
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same

@@ -3,6 +3,9 @@
 It shares no code with the tool: the layouts are written out here again from the format's definition.
   igvm-check.py digest FILE snp|tdx [--native-zero]     prints the digest
   igvm-check.py page FILE snp|tdx GPA OUTPUT            writes the page that FILE loads at GPA
+  igvm-check.py pages FILE native|snp|tdx               prints all that FILE imports: address, kind, SHA-256
+  igvm-check.py kernel FILE native|snp|tdx ELF          holds what FILE imports against the segments and entry of ELF
+  igvm-check.py corim FILE NAME DIGEST                  holds a CoRIM against what its draft asks for
   igvm-check.py idblock FILE DIRECTORY                  writes what openssl needs to check the ID block's signatures
 """
 import hashlib, struct, sys, zlib
@@ -90,6 +93,91 @@ def tdx(data):
     return stream.digest()
 
 
+def kernel(data, platform, elf):
+    """Every PT_LOAD lies at its physical address, zeros after its file bytes; the processor starts at the PVH note."""
+    found = {gpa: page or bytes(4096) for gpa, kind, page in imports(data, platform) if kind != "insert"}
+    table, count = struct.unpack_from("<Q", elf, 32)[0], struct.unpack_from("<H", elf, 56)[0]
+    loads, entry = 0, None
+    for index in range(count):
+        kind, _, offset, _, gpa, size, memory, _ = struct.unpack_from("<IIQQQQQQ", elf, table + 56 * index)
+        if kind == 4:
+            note = struct.unpack_from("<III4s", elf, offset)
+            assert note[2:] == (18, b"Xen\0"), note
+            entry = int.from_bytes(elf[offset + 16 : offset + 16 + note[1]], "little")
+        if kind != 1:
+            continue
+        loads += 1
+        wanted = elf[offset : offset + size].ljust((memory + 4095) // 4096 * 4096, b"\0")
+        for at in range(0, len(wanted), 4096):
+            assert found[gpa + at] == wanted[at : at + 4096], f"page {gpa + at:#x}"
+    context = next(page for _, kind, page in imports(data, platform) if kind == "context")
+    start = struct.unpack_from("<Q", context, {"native": 128, "snp": 0x178}[platform])[0]
+    assert loads and start == entry, f"start {start:#x}, PVH entry {entry}"
+
+
+class Tag(tuple):
+    """A CBOR tag: number, value."""
+
+
+def cbor(data):
+    """Reads one CBOR item that must be all of `data`, in the deterministic form (RFC 8949, 4.2.1)."""
+
+    def item(at):
+        major, argument = data[at] >> 5, data[at] & 31
+        at += 1
+        if argument >= 24:
+            size = {24: 1, 25: 2, 26: 4, 27: 8}[argument]
+            argument = int.from_bytes(data[at : at + size], "big")
+            assert argument >= (24 if size == 1 else 1 << 4 * size), "not the shortest form"
+            at += size
+        if major == 0:
+            return argument, at
+        if major in (2, 3):
+            raw = data[at : at + argument]
+            assert len(raw) == argument, "cut short"
+            return (raw if major == 2 else raw.decode()), at + argument
+        if major == 4:
+            values = []
+            for _ in range(argument):
+                value, at = item(at)
+                values.append(value)
+            return values, at
+        if major == 5:
+            fields, last = {}, b""
+            for _ in range(argument):
+                start = at
+                key, at = item(at)
+                assert data[start:at] > last, "keys do not ascend"
+                last = data[start:at]
+                fields[key], at = item(at)
+            return fields, at
+        assert major == 6, f"major type {major}"
+        value, at = item(at)
+        return Tag((argument, value)), at
+
+    value, end = item(0)
+    assert end == len(data), "bytes are left over"
+    return value
+
+
+def corim(data, name, digest):
+    """draft-ietf-rats-corim: tag 501 around the CoRIM, tag 506 around its one CoMID's bytes, one reference value."""
+    number, manifest = cbor(data)
+    assert number == 501 and set(manifest) == {0, 1} and len(manifest[1]) == 1
+    number, content = manifest[1][0]
+    assert number == 506
+    comid = cbor(content)
+    assert set(comid) == {1, 4} and comid[1][0] and set(comid[4]) == {0}
+    ((environment, measurements),) = comid[4][0]
+    vendor = {"snp": {1: "AMD", 2: "SEV-SNP"}, "tdx": {1: "Intel", 2: "TDX"}}[name]
+    assert environment == {0: vendor}, environment
+    (measurement,) = measurements
+    assert measurement == {
+        0: {"snp": "MEASUREMENT", "tdx": "MRTD"}[name],
+        1: {2: [[7, bytes.fromhex(digest)]]},
+    }, measurement
+
+
 def der(number):
     bytes_ = number.to_bytes((number.bit_length() + 8) // 8, "big")
     return bytes([2, len(bytes_)]) + bytes_
@@ -120,6 +208,13 @@ if __name__ == "__main__":
     command, data = sys.argv[1], open(sys.argv[2], "rb").read()
     if command == "digest":
         print((snp(data, "--native-zero" in sys.argv) if sys.argv[3] == "snp" else tdx(data)).hex())
+    elif command == "pages":
+        for gpa, kind, page in imports(data, sys.argv[3]):
+            print(f"{gpa:#x} {kind} {hashlib.sha256(page).hexdigest() if page else '-'}")
+    elif command == "kernel":
+        kernel(data, sys.argv[3], open(sys.argv[4], "rb").read())
+    elif command == "corim":
+        corim(data, sys.argv[3], sys.argv[4])
     elif command == "page":
         wanted = int(sys.argv[4], 0)
         page = next(page or bytes(4096) for gpa, _, page in imports(data, sys.argv[3]) if gpa == wanted)

@@ -1,6 +1,7 @@
 // SNPLaunchDigest+IGVM: the launch digest of a file, step by step.
 import Crypto
 import IGVM
+import SNP
 
 /// The points on which loaders and tools measure differently (reference §11, "Two reference tools disagree").
 public struct SNPMeasurementRules: Equatable, Sendable {
@@ -37,7 +38,7 @@ public struct SNPDigestStep: Sendable {
   /// The import.
   public let step: LaunchStep
   /// The type under which the platform measures it.
-  public let type: SNPPageType
+  public let type: LaunchPageKind
   /// The digest of its content; zeros if that is not measured.
   public let contents: Digest384
   /// The launch digest after it.
@@ -55,7 +56,7 @@ extension SNPLaunchDigest {
     while let step = try plan.next(file) {
       guard let type = pageType(step, rules) else { continue }
       var contents = Digest384.zero
-      if type == .normal || type == .vmsa {
+      if type.measuresContents {
         contents = step.data.map { Digest384(SHA384.hash(file.extracting($0))) } ?? .zeroPage
       }
       digest.add(type, contents: contents, gpa: step.gpa)
@@ -65,7 +66,7 @@ extension SNPLaunchDigest {
   }
 
   /// The type under which a page is measured; nil if the platform never sees it.
-  static func pageType(_ step: LaunchStep, _ rules: SNPMeasurementRules) -> SNPPageType? {
+  static func pageType(_ step: LaunchStep, _ rules: SNPMeasurementRules) -> LaunchPageKind? {
     switch step.kind {
     case .context: return .vmsa
     case .parameter(_, let page): return rules.parameterArea == .firstPage && page > 0 ? nil : .unmeasured

@@ -202,6 +202,11 @@ enum Layouts {
       try SNPLaunchDigest.measure(both.span, mask: snpMask)
         == SNPLaunchDigest.measure(snp.span, mask: .init(1)))
     #expect(try MRTD.measure(both.span, mask: tdxMask) == MRTD.measure(tdx.span, mask: .init(1)))
+    let three = try build([.native, .snp, .tdx])
+    #expect(try memory(three, .native) == memory(build([.native]), .native))
+    let third = try #require(try MeasurementPlan.mask(of: .tdx, in: three.span))
+    #expect(third == .init(4))
+    #expect(try MRTD.measure(three.span, mask: third) == MRTD.measure(tdx.span, mask: .init(1)))
     #expect(throws: ImageError.self) { _ = try build([.snp, .snp]) }
   }
 

@@ -1,6 +1,7 @@
 // PlanTests: which page is measured how, on which points the rules differ, and that no file traps the walk.
 import IGVM
 import Measurement
+import SNP
 import Testing
 
 @Suite struct PlanTests {
@@ -24,16 +25,16 @@ import Testing
     ]).build()
   }
 
-  private func types(_ rules: SNPMeasurementRules) throws -> [SNPPageType] {
+  private func types(_ rules: SNPMeasurementRules) throws -> [LaunchPageKind] {
     let file = try file()
-    var types: [SNPPageType] = []
+    var types: [LaunchPageKind] = []
     _ = try SNPLaunchDigest.measure(file.span, mask: .init(1), rules: rules) { types.append($0.type) }
     return types
   }
 
   @Test("§11: the page type of each import, and the three points on which tools differ")
   func pageTypes() throws {
-    let kvm: [SNPPageType] = [
+    let kvm: [LaunchPageKind] = [
       .unmeasured, .unmeasured, .normal, .normal, .unmeasured, .secrets, .cpuid, .vmsa,
     ]
     #expect(try types(.init()) == kvm)

@@ -26,7 +26,7 @@ import Testing
       }
       #expect(machine.launch(UInt64(index), kind) == .success)
       let contents = kind.measuresContents ? Digest384(SHA384.hash(bytes.span)) : .zero
-      expected.add(SNPPageType(rawValue: kind.rawValue), contents: contents, gpa: UInt64(index) << 12)
+      expected.add(kind, contents: contents, gpa: UInt64(index) << 12)
     }
     #expect(Digest384(machine.machine.firmware.launchDigest) == expected.value)
     #expect(machine.entry(5)?.isVMSA == true && machine.entry(0)?.isVMSA == false)
