@@ -89,6 +89,8 @@ let bareOnly: [Target] =
       name: "board-sim",
       dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
+    room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
   ]
