@@ -95,6 +95,8 @@ let bareOnly: [Target] =
       name: "board-oracle",
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
+    room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
   ]

@@ -45,6 +45,11 @@ public enum ThisCPU {
   /// Ticks of the host's clock.
   @inline(__always) public static var now: UInt64 { apus_host_now() }
 
+  /// Blocks of task memory that had to come from the host since boot: none in steady state (L13).
+  public static var poolMisses: UInt64 {
+    unsafe apus_this_cpu().pointee.pool_misses  // the CPU's own word
+  }
+
   /// Ends the machine with a report that says `reason`.
   public static func fatal(_ reason: StaticString) -> Never {
     unsafe apus_host_fatal(reason.utf8Start)  // a static string is NUL-terminated

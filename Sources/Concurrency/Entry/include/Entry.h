@@ -11,13 +11,13 @@ void apus_task_start(void);
 void apus_task_end(void);
 extern const uint64_t apus_task_metadata[3];
 
-static inline void *apus_task_start_address(void) { return (void *)apus_task_start; }
-static inline void *apus_task_end_address(void) { return (void *)apus_task_end; }
+APUS_INLINE void *apus_task_start_address(void) { return (void *)apus_task_start; }
+APUS_INLINE void *apus_task_end_address(void) { return (void *)apus_task_end; }
 void apus_async_let_finish_entry(void);
-static inline void *apus_async_let_finish_address(void) {
+APUS_INLINE void *apus_async_let_finish_address(void) {
   return (void *)apus_async_let_finish_entry;
 }
-static inline const void *apus_metadata_address(void) { return apus_task_metadata; }
+APUS_INLINE const void *apus_metadata_address(void) { return apus_task_metadata; }
 
 /// Host: memory of `bytes` bytes aligned to 64, or null. Called only when the CPU's pools are empty.
 void *apus_host_allocate(uint64_t bytes);
@@ -29,7 +29,7 @@ void apus_host_kick(uint32_t cpu);
 uint64_t apus_host_now(void);
 /// Host: how many of those ticks make a microsecond; set before the first task.
 extern uint64_t apus_ticks_per_microsecond;
-static inline uint64_t apus_tick_rate(void) { return apus_ticks_per_microsecond; }
+APUS_INLINE uint64_t apus_tick_rate(void) { return apus_ticks_per_microsecond; }
 /// Host: ends the machine with a report; `reason` is a C string.
 void apus_host_fatal(const char *reason) __attribute__((noreturn));
 
@@ -43,56 +43,56 @@ typedef void (*apus_value_destroy)(void *value, const void *type);
 typedef void *(*apus_value_copy)(void *to, void *from, const void *type);
 
 /// Calls a value witness of the result type.
-static inline void apus_destroy_value(const void *witness, void *value) {
+APUS_INLINE void apus_destroy_value(const void *witness, void *value) {
   ((apus_value_destroy)(uintptr_t)witness)(value, 0);
 }
 
-static inline uint64_t apus_load_acquire64(uint64_t *word) {
+APUS_INLINE uint64_t apus_load_acquire64(uint64_t *word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
-static inline uint32_t apus_load_acquire32(uint32_t *word) {
+APUS_INLINE uint32_t apus_load_acquire32(uint32_t *word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
-static inline uint32_t apus_swap32(uint32_t *word, uint32_t value) {
+APUS_INLINE uint32_t apus_swap32(uint32_t *word, uint32_t value) {
   return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
 }
-static inline uint8_t apus_load_acquire8(uint8_t *word) {
+APUS_INLINE uint8_t apus_load_acquire8(uint8_t *word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
-static inline void apus_store_release8(uint8_t *word, uint8_t value) {
+APUS_INLINE void apus_store_release8(uint8_t *word, uint8_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 /// Reference counting of task objects, as compiled code does it.
-static inline void apus_retain_object(struct apus_task *task) {
+APUS_INLINE void apus_retain_object(struct apus_task *task) {
   __atomic_add_fetch(&task->references, 1, __ATOMIC_RELAXED);
 }
 static inline int64_t apus_load_acquire_references(struct apus_task *task) {
   return __atomic_load_n(&task->references, __ATOMIC_ACQUIRE);
 }
 void free(void *object);
-static inline void apus_deallocate_object(void *object) { free(object); }
-static inline uint64_t apus_load_relaxed64(uint64_t *word) {
+APUS_INLINE void apus_deallocate_object(void *object) { free(object); }
+APUS_INLINE uint64_t apus_load_relaxed64(uint64_t *word) {
   return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
-static inline void apus_store_relaxed64(uint64_t *word, uint64_t value) {
+APUS_INLINE void apus_store_relaxed64(uint64_t *word, uint64_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
-static inline void apus_store_release64(uint64_t *word, uint64_t value) {
+APUS_INLINE void apus_store_release64(uint64_t *word, uint64_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
-static inline uint64_t apus_exchange64(uint64_t *word, uint64_t value) {
+APUS_INLINE uint64_t apus_exchange64(uint64_t *word, uint64_t value) {
   return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
 }
 /// What the word was; `desired` is stored if that is `expected`.
-static inline uint64_t apus_compare_exchange64(uint64_t *word, uint64_t expected, uint64_t desired) {
+APUS_INLINE uint64_t apus_compare_exchange64(uint64_t *word, uint64_t expected, uint64_t desired) {
   __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return expected;
 }
 /// A full fence: a locked instruction on the stack's top line, cheaper than MFENCE.
-static inline void apus_fence(void) {
+APUS_INLINE void apus_fence(void) {
   __asm__ volatile("lock orq $0, (%%rsp)" : : : "memory", "cc");
 }
-static inline void apus_spin_pause(void) { __builtin_ia32_pause(); }
+APUS_INLINE void apus_spin_pause(void) { __builtin_ia32_pause(); }
 #ifndef APUS_BARE
 /// Unit tests: moves the calling thread's clock, counts its kicks, names its CPU.
 void apus_hosted_set_clock(uint64_t ticks);
