@@ -39,7 +39,7 @@ extension Executor {
     takeMessages()
     takeInterrupts()
     expireTimers()
-    roundsLeft = Self.roundsPerPass
+    turnsLeft = Self.turnsPerPass
     ready.renewOvertakes()
     return chooseNext() != nil
   }
