@@ -28,12 +28,17 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
     name: "\(name)Tests", dependencies: [.byName(name: name)] + also, swiftSettings: strict)
 }
 
+/// The runtime's entry points are leaves of a few dozen instructions: no frame pointers there.
+let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
+
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
   room("Seams", ["X86"]),
-  room("TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : [])),
+  room(
+    "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
@@ -61,7 +66,6 @@ func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
 // handles over the toolchain's module, so that TaskRuntime is unit-tested on Linux.
 let asyncEntry: Target = .target(
   name: "AsyncEntry", path: "Sources/Concurrency/Entry", exclude: ["abi.ld"])
-let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let concurrency: [Target] = [
   .target(
     name: "_Concurrency", path: "Sources/Concurrency/Module",

@@ -38,10 +38,7 @@ public func entryPark(_ task: TaskRef) -> TaskRef? {
 /// Puts the running task behind the others; the task to run next.
 @_silgen_name("apus_rt_yield")
 public func entryYield(_ task: TaskRef) -> TaskRef? {
-  ThisCPU.withExecutor(Executor.self) {
-    $0.makeReadyLast(task)
-    return $0.chooseNext()
-  }
+  ThisCPU.withExecutor(Executor.self) { $0.yield(task) }
 }
 
 /// Hands a suspended task over to another CPU.

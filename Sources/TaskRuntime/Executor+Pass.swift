@@ -44,7 +44,7 @@ extension Executor {
   mutating func beginRounds() -> Bool {
     takeInterrupts()
     expireTimers()
-    roundsLeft = Self.roundsPerPass
+    turnsLeft = Self.turnsPerPass
     ready.renewOvertakes()
     return chooseNext() != nil
   }

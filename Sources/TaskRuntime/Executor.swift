@@ -14,15 +14,16 @@ extension TaskRef: TimerNode {}
 public struct Executor: ~Copyable {
   /// Leaf operations that a task may complete in one run without suspending; then it yields.
   public static var budgetPerRun: Int { 128 }
-  /// Rounds between two passes.
-  static var roundsPerPass: Int { 16 }
+  /// Turns between two passes: a round of one task is a turn, a round of more is `turnsPerRound`.
+  static var turnsPerPass: Int { 64 }
+  static var turnsPerRound: Int { 4 }
   /// Timers handed out in one pass.
   static var timersPerPass: Int { 64 }
   /// Bits of the CPU's pending word that tasks can wait for.
   public static var interruptSources: Int { 16 }
 
   var ready: ReadyQueue<TaskLists>
-  var roundsLeft = 0
+  var turnsLeft = 0
   var timers: TimerQueue<TaskRef>
   var idleTask: TaskRef?
   /// Whether the idle task is parked where `step` may resume it.
@@ -72,15 +73,29 @@ public struct Executor: ~Copyable {
     ready.pushToLists(task)
   }
 
+  /// Puts the running task behind the others and chooses the next.
+  @inline(__always) mutating func yield(_ task: TaskRef) -> TaskRef? {
+    if ready.isLoneRound, turnsLeft > 0, let next = ready.exchangeLone(task) {
+      turnsLeft &-= 1
+      trace.ready(task)
+      return run(next)
+    }
+    makeReadyLast(task)
+    return chooseNext()
+  }
+
   /// Makes the next task the current one, or none when the pass is over; returns it.
   ///
   /// The straight path is the hand-over of one task to the next; what is rare is a tail call.
   @inline(__always) mutating func chooseNext() -> TaskRef? {
     if ready.isRoundOver {
-      roundsLeft &-= 1
-      if roundsLeft < 0 { return Self.endPass() }
-      if let task = ready.popLone() { return run(task) }
-      if ready.mask == 0 { return Self.endPass() }
+      if ready.isLoneRound {
+        turnsLeft &-= 1
+        guard turnsLeft >= 0, let task = ready.popLone() else { return Self.endPass() }
+        return run(task)
+      }
+      turnsLeft &-= Self.turnsPerRound
+      if turnsLeft < 0 { return Self.endPass() }
       ready.beginRound()
     } else if ready.moreUrgent != 0 {
       return Self.chooseOvertaking()

@@ -28,6 +28,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
   var incoming: Lists
   var batch: Lists
   var overtakes: Int
+  /// The batch's most urgent level, and the incoming levels that come before it; kept while the round lasts.
+  var batchLevel = 0
+  var urgentLevels: UInt32 = 0
 
   /// A queue over two times eight empty lists.
   public init(_ first: Lists, _ second: Lists) {
@@ -78,10 +81,7 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// Incoming levels below the batch's lowest set bit.
   ///
   /// *Requires*: the round is not over.
-  @inline(__always) public var moreUrgent: UInt32 {
-    let batchMask = mask &>> 8
-    return (batchMask &- 1) & ~batchMask & mask
-  }
+  @inline(__always) public var moreUrgent: UInt32 { mask & urgentLevels }
 
   /// Whether a newcomer is more urgent than all of the batch and may still overtake it.
   @inline(__always) public var canOvertake: Bool { !isRoundOver && moreUrgent != 0 && overtakes > 0 }
@@ -90,10 +90,20 @@ public struct ReadyQueue<Lists: ReadyLists> {
   ///
   /// *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func popBatch() -> Lists.Node {
-    let batchMask = mask &>> 8
-    let (node, wasLast) = batch.popFirst(of: batchMask.trailingZeroBitCount)
-    if wasLast { mask = mask & 0xFF | (batchMask & (batchMask &- 1)) &<< 8 }
+    let (node, wasLast) = batch.popFirst(of: batchLevel)
+    if wasLast {
+      let batchMask = mask &>> 8
+      let rest = batchMask & (batchMask &- 1)
+      mask = mask & 0xFF | rest &<< 8
+      if rest != 0 { noteBatch() }
+    }
     return node
+  }
+
+  @inline(__always) private mutating func noteBatch() {
+    let batchMask = mask &>> 8
+    batchLevel = batchMask.trailingZeroBitCount
+    urgentLevels = (batchMask & (0 &- batchMask)) &- 1
   }
 
   /// Transition (3).
@@ -113,6 +123,18 @@ public struct ReadyQueue<Lists: ReadyLists> {
   @inline(__always) public mutating func beginRound() {
     swap(&incoming, &batch)
     mask = mask &<< 8
+    noteBatch()
+  }
+
+  /// Whether at most one node is ready, and in no list: rounds of one, which need no lists.
+  @inline(__always) public var isLoneRound: Bool { mask == 0 }
+
+  /// A yield while `isLoneRound`: who runs next, the lone node or `node` itself; nil if the lists must decide.
+  @inline(__always) public mutating func exchangeLone(_ node: Lists.Node) -> Lists.Node? {
+    guard let other = lone else { return node }
+    guard other.level <= node.level else { return nil }
+    lone = node
+    return other
   }
 
   /// Allows overtaking again, at the beginning of a pass.
