@@ -145,6 +145,9 @@ static inline void apus_set_current(struct apus_task *task) {
 static inline void *_Nonnull apus_this_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor);
 }
+static inline int apus_has_executor(void) {
+  return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor) != 0;
+}
 static inline uint32_t apus_cpu_index(void) {
   return *(volatile uint32_t APUS_GS *)offsetof(struct apus_cpu, index);
 }
