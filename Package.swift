@@ -41,7 +41,8 @@ let rooms: [Target] = [
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
-  room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks"]),
+  room("TraceFormat", ["Bits"]),
+  room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
@@ -119,6 +120,7 @@ let hostedOnly: [Target] = [
   .target(
     name: "Interleaver", dependencies: ["TaskRuntime"], path: "Tests/Interleaver", swiftSettings: strict),
   tests(of: "X86"),
+  tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
@@ -128,7 +130,7 @@ let hostedOnly: [Target] = [
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
   tests(of: "IGVM"),
   .executableTarget(
-    name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto"],
+    name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),

@@ -21,6 +21,7 @@ extension Kernel {
     guard let seat = machine.makeSeat(),
       Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flush)
     else { machine.panic("no memory for a CPU's executor") }
+    if let ticks = options.number("stall") { Executor.setStallLimit(ticks: ticks) }
   }
 
   private func startTasks(_ cpu: CPUIndex) {
@@ -79,6 +80,8 @@ extension Kernel {
     field(" image=", (machine.image?.physical.bytes ?? 0) &- (machine.image?.discardable.bytes ?? 0))
     field(" memory=", usedBytes)
     console.endLine()
+    reportStalls()
+    if options.has("trace") { dumpTrace() }
     machine.end(.pass)
   }
 

@@ -8,6 +8,7 @@ extension Executor {
   ) -> Bool {
     let executor = Executor(index: index, table: table, lists: seat.lists, now: ThisCPU.now)
     guard seat.install(index: index, executor: executor) else { return false }
+    table.publishExecutor(of: Int(index))
     ThisCPU.withExecutor(Executor.self) {
       $0.line.leave(observing: $0.flushes, in: $0.memory, flush: flush)
     }

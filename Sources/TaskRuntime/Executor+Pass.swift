@@ -35,6 +35,7 @@ extension Executor {
     if isResting {
       isResting = false
       line.leave(observing: flushes, in: memory, flush: flush)
+      trace.restEnds()
     } else {
       line.quiescentPoint(observing: flushes, in: memory, flush: flush)
     }

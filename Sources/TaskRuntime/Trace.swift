@@ -17,6 +17,19 @@ public enum TraceKind: UInt8, Sendable {
   case end = 6
   /// The CPU rests.
   case idle = 7
+
+  /// What it is called in reports.
+  public var name: String {
+    switch self {
+    case .spawn: "spawn"
+    case .ready: "ready"
+    case .runBegin: "run"
+    case .runEnd: "run-end"
+    case .suspend: "suspend"
+    case .end: "end"
+    case .idle: "idle"
+    }
+  }
 }
 
 /// How much is recorded, fixed when the image is compiled.
@@ -67,6 +80,28 @@ struct TraceState {
     var stalls: UInt64 = 0
     var longestStall: UInt64 = 0
     var stalledTask: UInt32 = 0
+    /// Ticks from which on a run counts.
+    var stallLimit = StallLimit.ticks
+  #endif
+
+  var summary: TraceSummary {
+    var summary = TraceSummary()
+    #if APUS_TRACE_FULL
+      summary.written = written
+    #endif
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      summary.stalls = stalls
+      summary.longestStall = longestStall
+      summary.stalledTask = stalledTask
+    #endif
+    return summary
+  }
+
+  #if APUS_TRACE_FULL
+    /// Record `number`, counted from the first ever; one that the ring no longer holds has been overwritten.
+    func record(_ number: UInt64) -> TraceRecord {
+      ring[Int(truncatingIfNeeded: number) & (Self.capacity &- 1)]
+    }
   #endif
 
   init(now: UInt64) {
@@ -79,6 +114,13 @@ struct TraceState {
   @inline(__always) mutating func ended(_ task: TaskRef) { record(.end, task) }
   @inline(__always) mutating func suspends(_ task: TaskRef) { record(.suspend, task) }
   @inline(__always) mutating func idles() { record(.idle, nil) }
+
+  /// The CPU is back from a rest: what becomes ready in this pass waits from now on, not from before the rest.
+  @inline(__always) mutating func restEnds() {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      runStart = ThisCPU.now
+    #endif
+  }
 
   @inline(__always) mutating func ready(_ task: TaskRef) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
@@ -118,8 +160,8 @@ struct TraceState {
       guard let task = running else { return }
       let ran = now &- runStart
       if ran > UInt64(task.longestRun) { task.longestRun = UInt32(clamping: ran) }
-      if ran > StallLimit.ticks { stalled(task, ran) }
-      record(.runEnd, task)
+      if ran > stallLimit { stalled(task, ran) }
+      record(.runEnd, task, at: now)
     }
 
     @inline(never) private mutating func stalled(_ task: TaskRef, _ ran: UInt64) {
@@ -130,11 +172,12 @@ struct TraceState {
     }
   #endif
 
-  @inline(__always) private mutating func record(_ kind: TraceKind, _ task: TaskRef?) {
+  @inline(__always) private mutating func record(_ kind: TraceKind, _ task: TaskRef?, at time: UInt64? = nil)
+  {
     #if APUS_TRACE_FULL
       let slot = Int(truncatingIfNeeded: written) & (Self.capacity &- 1)
       ring[slot] = TraceRecord(
-        time: kind == .runBegin || kind == .runEnd ? ThisCPU.now : runStart,
+        time: time ?? runStart,
         task: task?.identifier ?? 0, kind: UInt32(kind.rawValue))
       written &+= 1
     #endif

@@ -31,13 +31,18 @@ native_plugin() {
 board_run() {
   local image code field machine=() words="$words" plugin
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build native) || exit $?
+  image=$(boards/build native ${trace:+--trace}) || exit $?
   local accel=tcg
   # One thread is steadier when there are far more CPUs than the host has; every spin loop of ours pauses.
   if [ "$cpus" -gt 16 ]; then accel=tcg,thread=single; fi
   if [ "$cpus" = 1 ] && [ -n "$until" ]; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$until" ]; then words="until=idle$words"; fi
-  if [ -n "$trace" ]; then words="trace$words"; fi
+  if [ -n "$trace" ]; then
+    [ -n "$until" ] || die 2 "--trace needs --until idle: the kernel sends its trace when it ends"
+    words="trace $words"
+    # On one CPU the clock counts instructions: the limit of a run is then a number of those.
+    if [ "$cpus" = 1 ]; then words="stall=250000 $words"; fi
+  fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)
     echo "waiting for: gdb $image -ex 'target remote 127.0.0.1:1234' -ex 'hbreak apus_pvh_entry'" >&2
@@ -57,7 +62,12 @@ native_trace() {
     echo "run: the kernel sent no trace" >&2
     return 1
   fi
-  cp "$qemu_files/trace" "$trace" || return 1
+  progress "converting the trace"
+  if ! swift build -c release --product apus >"$qemu_files/tool" 2>&1; then
+    cat "$qemu_files/tool" >&2
+    return 1
+  fi
+  .build/release/apus trace export "$qemu_files/trace" -o "$trace"
 }
 
 # The last line: one JSON object.

@@ -46,8 +46,8 @@ import AsyncEntry
 
 /// The lines by which CPUs reach each other, and the flush generation: memory the host sets aside once.
 ///
-/// Line `n` (64 bytes) is CPU n's: word 0 its owner word, word 1 its inbox head. The line behind the
-/// last holds the flush generation.
+/// Line `n` (64 bytes) is CPU n's: word 0 its owner word, word 1 its inbox head, word 2 the
+/// address of its executor. The line behind the last holds the flush generation.
 @safe public struct OwnerTable: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   /// How many CPUs have a line.
@@ -65,6 +65,25 @@ import AsyncEntry
   @inline(__always) public func inboxHead(_ cpu: Int) -> AtomicCell { cell(line: clamp(cpu), word: 1) }
   /// The word that counts removed mappings.
   @inline(__always) public var flushGeneration: AtomicCell { cell(line: count, word: 0) }
+
+  /// Lets others find the calling CPU's executor, as that of CPU `cpu`; once, before the CPU rests for the first time.
+  public func publishExecutor(of cpu: Int) {
+    guard cpu >= 0, cpu < count else { return }
+    unsafe cell(line: cpu, word: 2).storeRelease(UInt64(UInt(bitPattern: apus_this_executor())))
+  }
+
+  /// Lends the executor of CPU `cpu` for reading; nil if it has none.
+  ///
+  /// `E` must be the type that `install` was given. Only for a CPU that rests, or the caller's.
+  public func withExecutor<E: ~Copyable, R>(
+    of cpu: Int, _ type: E.Type, _ body: (borrowing E) -> R
+  ) -> R? {
+    guard cpu >= 0, cpu < count else { return nil }
+    // The word is null or what `publishExecutor` stored: a seat is never given back.
+    let address = UInt(cell(line: cpu, word: 2).loadAcquire())
+    guard let place = unsafe UnsafePointer<E>(bitPattern: address) else { return nil }
+    return unsafe body(place.pointee)
+  }
 
   @inline(__always) private func clamp(_ cpu: Int) -> Int { cpu >= 0 && cpu < count ? cpu : count &- 1 }
 

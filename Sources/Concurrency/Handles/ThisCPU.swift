@@ -10,6 +10,9 @@ public enum ThisCPU {
     UInt16(truncatingIfNeeded: apus_cpu_index())  // reads the CPU's own block
   }
 
+  /// Whether the CPU has an executor yet.
+  public static var hasExecutor: Bool { apus_has_executor() != 0 }
+
   /// Lends the CPU's executor to `body`.
   ///
   /// `E` must be the type that `install` was given.

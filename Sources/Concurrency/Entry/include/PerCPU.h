@@ -149,6 +149,9 @@ APUS_INLINE void apus_set_current(struct apus_task *task) {
 APUS_INLINE void *_Nonnull apus_this_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor);
 }
+APUS_INLINE int apus_has_executor(void) {
+  return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor) != 0;
+}
 APUS_INLINE uint32_t apus_cpu_index(void) {
   return *(volatile uint32_t APUS_GS *)offsetof(struct apus_cpu, index);
 }
