@@ -130,7 +130,8 @@ let hostedOnly: [Target] = [
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
   tests(of: "IGVM"),
   .executableTarget(
-    name: "apus", dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
+    name: "apus",
+    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),

@@ -51,13 +51,14 @@ public enum ImportRules {
     "Launch": ["Bits"],
     "ImageBuilder": ["Bits", "IGVM", "Launch", "Crypto"],
     "TPM": ["Crypto", "Bits"],
+    "TraceFormat": ["Bits"],
     "Seams": ["Bits", "X86", "SNP", "TDX", "SVSMProtocol"],
     "Concurrency": ["AsyncEntry"],
     "AsyncEntry": [],
     "TaskRuntime": ["Bits", "Seams", "Concurrency"],
     "Services/*": ["TaskRuntime", "Seams", "SVSMProtocol", "TPM"],
     "Platforms/*": ["Seams", "SNP", "TDX", "SVSMProtocol", "Crypto"],
-    "Kernel": ["Seams", "TaskRuntime"],
+    "Kernel": ["Seams", "TaskRuntime", "TraceFormat"],
     "Machine": ["X86", "Boot", "Seams", "Concurrency"],
     "Boot": [],
     "SimMachine": ["Model", "Seams"],
@@ -68,7 +69,7 @@ public enum ImportRules {
     "apus-tpm": ["TPMServer"],
     "apus": [
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
-      "Launch", "ImageBuilder",
+      "Launch", "ImageBuilder", "TraceFormat",
     ],
   ]
   private static let everywhere: Set<String> = ["Swift", "Builtin", "Synchronization", "_Volatile"]
