@@ -23,8 +23,8 @@ func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
 
 /// Chains another block behind `task` for a frame of `size` bytes that did not fit.
 ///
-/// The host keeps a reserve that only frames may use and spawning may not (I6); when even that is
-/// gone the machine ends with a report.
+/// When the pools and the host have none left the machine ends with a report: a reserve that only frames
+/// may use (I6) is not there yet.
 @inline(never)
 private func growFrames(_ size: Int, _ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutableRawPointer {
   let header = unsafe UInt64(MemoryLayout<apus_block>.size)

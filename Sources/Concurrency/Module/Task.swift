@@ -11,7 +11,7 @@ import Swift
 ///
 /// The task starts on the calling CPU and stays its property (owner rule, I1). Memory comes from the
 /// CPU's pools; when they are exhausted this initialiser ends the machine with a report, so kernel
-/// rooms use `spawn`, which throws instead (checked by lint).
+/// rooms use `spawn`, which throws instead (a rule of the house; lint does not check it yet).
 @frozen public struct Task<Success: Sendable, Failure: Error>: Sendable {
   @usableFromInline internal let _task: Builtin.NativeObject
 

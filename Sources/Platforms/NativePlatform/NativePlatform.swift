@@ -106,7 +106,6 @@ where
 public final class NativeCaller<MSRs: MSRSpace & Sendable, Page: APICPage & Sendable>: StartCaller, Waker,
   Sendable
 {
-  // A class, because the compiler dies of copies of the list in optionals (6.3.1: "LLVM ERROR: out of memory").
   private let controller: LocalAPIC<MSRs, Page>
   private let trampoline: Frame
   private let list: ProcessorList
