@@ -1,5 +1,4 @@
 // GuestProcessors: making guest memory a vCPU's saved state, and back.
-public import X86
 
 /// Why a saved state is not accepted.
 public enum VCPUFailure: Error, Equatable, Sendable {
