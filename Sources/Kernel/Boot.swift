@@ -49,7 +49,12 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      readProcessors(information.rootPointer)
+      try platform.claimMemory(memoryMap)
+      if let listed = information.processors {
+        processors = listed
+      } else {
+        readProcessors(information.rootPointer)
+      }
     } catch {
       throw .information(error)
     }
@@ -81,6 +86,9 @@ extension Kernel {
       var table = FrameTable(
         map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
       table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)
+      if let pages = machine.startPages {
+        table.reserve(start: pages.mailbox.start, bytes: Frame.bytes, .trampoline)
+      }
       frames = FrameAllocator(table)
     } catch {
       throw .memory(error)
@@ -101,7 +109,7 @@ extension Kernel {
   }
 
   private func startTime() {
-    platform.enableController()
+    platform.enableController(.boot)
     machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
     let clock = platform.calibrate()
     self.clock = clock
@@ -130,8 +138,10 @@ extension Kernel {
 
   private static func message(_ failure: BootFailure) -> String {
     switch failure {
-    case .information(.notRecognised): "the boot record is not a PVH start record"
+    case .information(.notRecognised): "the boot record is not one of this platform"
     case .information(.noMemoryMap): "the boot record has no memory map"
+    case .information(.tooManyProcessors): "the host names more CPUs than there are"
+    case .information(.memoryRefused): "memory that was promised can't be had"
     case .image: "the image's layout makes no sense"
     case .memory(.exhausted): "too little memory to boot"
     case .memory: "memory can't be set up"

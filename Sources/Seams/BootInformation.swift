@@ -96,6 +96,8 @@ public struct BootInformation: Sendable {
   public var commandLine = CommandLine()
   /// Where the ACPI root pointer lies, nil if the platform has none.
   public var rootPointer: PhysicalAddress?
+  /// The CPUs, where the platform itself lists them; ACPI is not asked then.
+  public var processors: ProcessorList?
   /// Nothing known.
   public init() {}
 }
@@ -106,4 +108,8 @@ public enum BootInformationError: Error, Equatable, Sendable {
   case notRecognised
   /// The record has no memory map.
   case noMemoryMap
+  /// The host names more CPUs than the machine has.
+  case tooManyProcessors
+  /// Memory that the kernel was promised can't be had.
+  case memoryRefused
 }

@@ -42,8 +42,15 @@ public protocol StartMailbox {
 
 /// How the boot CPU calls another one.
 public protocol StartCaller {
+  /// Whether a CPU must be called; false where all wait on their records by themselves.
+  static var calls: Bool { get }
   /// INIT to `cpu`.
   func sendInit(_ cpu: CPUIndex)
   /// Start-up to `cpu`, at the trampoline.
   func sendStartUp(_ cpu: CPUIndex)
+}
+
+extension StartCaller {
+  /// A CPU must be called.
+  public static var calls: Bool { true }
 }
