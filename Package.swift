@@ -41,6 +41,9 @@ let rooms: [Target] = [
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
+  room(
+    "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
+    path: "Sources/Services/RequestLoop"),
   room("TraceFormat", ["Bits"]),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
@@ -131,6 +134,7 @@ let hostedOnly: [Target] = [
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
