@@ -138,7 +138,7 @@ let hostedOnly: [Target] = [
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
+    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPMServer"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
@@ -147,7 +147,6 @@ let hostedOnly: [Target] = [
   tests(of: "TPM", ["Crypto"]),
   tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
-  .executableTarget(name: "apus-tpm", dependencies: ["TPMServer"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
