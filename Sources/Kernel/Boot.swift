@@ -17,6 +17,7 @@ extension Kernel {
       try buildAddressSpace()
       buildHeap()
       try mapInterruptStacks(.boot)
+      if Platform.hasHostEvents { machine.useEventStacks() }
       startTime()
       prepareSoak()
       startProcessors()
@@ -49,20 +50,24 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      readProcessors(information.rootPointer)
+      readProcessors(information)
     } catch {
       throw .information(error)
     }
   }
 
-  private func readProcessors(_ rootPointer: PhysicalAddress?) {
-    guard let rootPointer else {
-      platform.console.line("no ACPI tables: one CPU")
-      return
-    }
+  private func readProcessors(_ information: BootInformation) {
     do throws(ACPIError) {
       let tables = ACPITables(memory: machine.bootMemory)
-      let listed = try tables.processors(rootPointer: rootPointer, boot: machine.apicID)
+      let listed: ProcessorList
+      if let table = information.processorTable {
+        listed = try tables.processors(madt: table, boot: machine.apicID)
+      } else if let pointer = information.rootPointer {
+        listed = try tables.processors(rootPointer: pointer, boot: machine.apicID)
+      } else {
+        platform.console.line("no ACPI tables: one CPU")
+        return
+      }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
         if platform.canCall(id) { processors.add(id) } else { processors.omit() }
@@ -130,8 +135,8 @@ extension Kernel {
 
   private static func message(_ failure: BootFailure) -> String {
     switch failure {
-    case .information(.notRecognised): "the boot record is not a PVH start record"
-    case .information(.noMemoryMap): "the boot record has no memory map"
+    case .information(.notRecognised): "what the loader handed over is not recognised"
+    case .information(.noMemoryMap): "what the loader handed over has no memory map"
     case .image: "the image's layout makes no sense"
     case .memory(.exhausted): "too little memory to boot"
     case .memory: "memory can't be set up"

@@ -43,6 +43,9 @@ public struct ApusMachine: BareMachine {
   /// Fills the interrupt table.
   public func fillInterruptTable() { Processor.fillInterruptTable() }
 
+  /// Gives #VC and #HV their own stacks.
+  public func useEventStacks() { Processor.useEventStacks() }
+
   /// Fills the block of `cpu`.
   public func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress) {
     let slot = ProcessorSlot(cpu)
@@ -70,6 +73,21 @@ public struct ApusMachine: BareMachine {
   ) -> MachineMailbox {
     Trampoline.install(code: code, mailbox: mailbox, root: root, list: list, memory: memory)
   }
+
+  /// Writes the records of CPUs that begin with registers of their own.
+  public func installRecords(
+    _ page: Frame, list: ProcessorList, memory: DirectMemory
+  ) -> MachineMailbox {
+    Trampoline.install(records: page, list: list, memory: memory)
+  }
+
+  /// The registers with which `cpu` begins.
+  public func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters? {
+    Trampoline.registers(of: cpu, root: root)
+  }
+
+  /// Who is asked about exceptions.
+  public func install(exceptions: any ExceptionHandler) { Exceptions.install(exceptions) }
 
   /// The language runtime's heap.
   public func install(heap: any HeapSource) { MachineHeap.install(heap) }

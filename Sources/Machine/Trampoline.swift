@@ -18,6 +18,8 @@ public struct MachineMailbox: StartMailbox, Sendable {
     return unsafe UnsafeMutablePointer(bitPattern: UInt(address &+ Self.offset(cpu) &+ 4))
   }
 
+  func record(of cpu: CPUIndex) -> UInt64 { address &+ Self.offset(cpu) }
+
   static func offset(_ cpu: CPUIndex) -> UInt64 { 128 &+ 32 &* UInt64(cpu.rawValue) }
 
   /// The state of `cpu`.
@@ -63,9 +65,15 @@ enum Trampoline {
       memory, code.start.advanced(by: apus_trampoline_mailbox_address() &- start),
       UInt32(truncatingIfNeeded: mailbox.start.rawValue))
 
+    let result = install(records: mailbox, list: list, memory: memory)
+    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
+    return result
+  }
+
+  // The list of CPUs, at the layout that trampoline.S reads.
+  static func install(records mailbox: Frame, list: ProcessorList, memory: DirectMemory) -> MachineMailbox {
     memory.zero(mailbox.start, count: Frame.bytes)
     memory.store(UInt32(truncatingIfNeeded: list.count), at: mailbox.start)
-    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
     for number in 0..<UInt32(truncatingIfNeeded: list.count) {
       let cpu = CPUIndex(number)
       guard let id = list[cpu] else { continue }
@@ -76,6 +84,26 @@ enum Trampoline {
     let result = MachineMailbox(address: KernelLayout.direct(mailbox.start).rawValue)
     unsafe installed = result
     return result
+  }
+
+  // A CPU that begins at apus_record_entry, in the kernel's address space and with all of its tables loaded.
+  static func registers(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters? {
+    guard let mailbox = unsafe installed, let block = unsafe Processor.block(of: cpu) else { return nil }
+    let address = unsafe block.pointee.`self`
+    var registers = StartRegisters()
+    registers.rip = apus_record_entry_address()
+    registers.rsp = unsafe block.pointee.stack_top
+    registers.rdi = mailbox.record(of: cpu)
+    registers.cr0 =
+      CR0.paging | CR0.writeProtect | CR0.numericError | CR0.extensionType | CR0.protectionEnable
+    registers.cr3 = root.rawValue
+    registers.cr4 = CR4.physicalAddressExtension | CR4.machineCheck
+    registers.efer = EFER.longModeEnable | EFER.longModeActive | EFER.noExecuteEnable
+    registers.gsBase = address
+    registers.gdt = (address &+ UInt64(APUS_CPU_GDT), 63)
+    registers.idt = (apus_interrupt_table_address(), 4095)
+    registers.taskState = (address &+ UInt64(APUS_CPU_TSS), UInt32(TaskState.bytes - 1))
+    return registers
   }
 
   private static func patch(_ memory: DirectMemory, _ place: PhysicalAddress, _ base: UInt32) {

@@ -79,16 +79,24 @@ public protocol BareMachine: SendableMetatype {
 
   /// Fills the interrupt table, once.
   func fillInterruptTable()
+  /// Gives #VC and #HV stacks of their own: the boot CPU's are mapped, the other CPUs' will be.
+  func useEventStacks()
   /// Fills the block of `cpu`, whose stacks are mapped as `ProcessorSlot` says (the boot CPU's main stack is the image's).
   func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress)
   /// Loads this CPU's tables and switches its protections on.
   func loadTables()
-  /// Makes `root` this CPU's page tables.
+  /// Makes `root`, a value of CR3, this CPU's page tables.
   func activate(_ root: PhysicalAddress)
   /// Writes the trampoline to `code` and the list of CPUs to `mailbox`; both are below 1 MiB, `root` below 4 GiB.
   func installTrampoline(
     code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: Memory
   ) -> Mailbox
+  /// Writes the list of CPUs to `page`, for CPUs that begin with registers of their own.
+  func installRecords(_ page: Frame, list: ProcessorList, memory: Memory) -> Mailbox
+  /// What `cpu` begins with on the tables at `root`, once its record is installed; nil if it has no block.
+  func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters?
+  /// Who is asked first about every exception; before it, each one is the end.
+  func install(exceptions: any ExceptionHandler)
   /// From now on the language runtime's allocations come from `heap`.
   func install(heap: any HeapSource)
   /// From now on the task runtime's blocks come from `blocks`.

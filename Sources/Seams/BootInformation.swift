@@ -96,6 +96,8 @@ public struct BootInformation: Sendable {
   public var commandLine = CommandLine()
   /// Where the ACPI root pointer lies, nil if the platform has none.
   public var rootPointer: PhysicalAddress?
+  /// Where the MADT itself lies, for a platform that is given no other table.
+  public var processorTable: PhysicalAddress?
   /// Nothing known.
   public init() {}
 }

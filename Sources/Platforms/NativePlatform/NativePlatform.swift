@@ -94,8 +94,10 @@ where
   }
 
   /// Calls through the APIC.
-  public func caller(trampoline: Frame, list: ProcessorList) -> NativeCaller<MSRs, Page> {
-    NativeCaller(controller: controller, trampoline: trampoline, list: list)
+  public func caller(
+    _ place: StartPlace, list: ProcessorList, memory: some PhysicalMemory
+  ) -> NativeCaller<MSRs, Page> {
+    NativeCaller(controller: controller, trampoline: place.page, list: list)
   }
 
   /// Whether the APIC's mode reaches that id.
