@@ -54,6 +54,7 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
+  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -138,6 +139,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "apus-tpm", dependencies: ["TPMServer"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),

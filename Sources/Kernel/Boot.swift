@@ -50,7 +50,12 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      readProcessors(information)
+      try platform.claimMemory(memoryMap)
+      if let listed = information.processors {
+        processors = listed
+      } else {
+        readProcessors(information)
+      }
     } catch {
       throw .information(error)
     }
@@ -86,6 +91,9 @@ extension Kernel {
       var table = FrameTable(
         map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
       table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)
+      if let pages = machine.startPages {
+        table.reserve(start: pages.mailbox.start, bytes: Frame.bytes, .trampoline)
+      }
       frames = FrameAllocator(table)
     } catch {
       throw .memory(error)
@@ -106,7 +114,7 @@ extension Kernel {
   }
 
   private func startTime() {
-    platform.enableController()
+    platform.enableController(.boot)
     machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
     let clock = platform.calibrate()
     self.clock = clock
@@ -135,8 +143,10 @@ extension Kernel {
 
   private static func message(_ failure: BootFailure) -> String {
     switch failure {
-    case .information(.notRecognised): "what the loader handed over is not recognised"
-    case .information(.noMemoryMap): "what the loader handed over has no memory map"
+    case .information(.notRecognised): "the boot record is not one of this platform"
+    case .information(.noMemoryMap): "the boot record has no memory map"
+    case .information(.tooManyProcessors): "the host names more CPUs than there are"
+    case .information(.memoryRefused): "memory that was promised can't be had"
     case .image: "the image's layout makes no sense"
     case .memory(.exhausted): "too little memory to boot"
     case .memory: "memory can't be set up"

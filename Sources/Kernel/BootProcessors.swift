@@ -12,8 +12,8 @@ extension Kernel {
     let ready = prepareProcessors(space)
     machine.install(entry: self)
     let start: (place: StartPlace, mailbox: Machine.Mailbox)?
-    switch Platform.startMethod {
-    case .realMode: start = realModeStart(frames, space)
+    switch Platform.startMode {
+    case .page: start = pageStart(frames, space)
     case .registers: start = registerStart(frames, space)
     }
     guard let start else { return }
@@ -23,15 +23,18 @@ extension Kernel {
     call(ready, start.mailbox, caller, clock)
   }
 
-  private func realModeStart(
+  private func pageStart(
     _ frames: Frames, _ space: AddressSpace<Machine.Memory>
   ) -> (StartPlace, Machine.Mailbox)? {
-    guard let code = low(frames), let page = low(frames), let root = trampolineSpace(code, page) else {
-      platform.console.line("no memory below 1 MiB to start other CPUs: one CPU")
+    guard let pages = machine.startPages ?? lowPages(frames),
+      let root = trampolineSpace(pages.code, pages.mailbox)
+    else {
+      platform.console.line("no memory to start other CPUs in: one CPU")
       return nil
     }
+    let code = pages.code
     let mailbox = machine.installTrampoline(
-      code: code, mailbox: page, root: root, list: processors, memory: memory)
+      code: code, mailbox: pages.mailbox, root: root, list: processors, memory: memory)
     // From here on the code page never changes: a CPU that comes too late halts in it.
     _ = try? space.protect(KernelLayout.direct(code.start), bytes: Frame.bytes, [])
     return (StartPlace(page: code), mailbox)
@@ -100,8 +103,12 @@ extension Kernel {
     console.line(": left out")
   }
 
-  private func low(_ frames: Frames) -> Frame? {
-    frames.withTable { table in try? table.allocateLow(.trampoline) }
+  private func lowPages(_ frames: Frames) -> StartPages? {
+    frames.withTable { table in
+      guard let code = try? table.allocateLow(.trampoline), let mailbox = try? table.allocateLow(.trampoline)
+      else { return nil }
+      return StartPages(code: code, mailbox: mailbox)
+    }
   }
 
   // The trampoline's tables: its two pages where they are, and the kernel's half.
@@ -122,7 +129,7 @@ extension Kernel {
   }
 
   /// A started CPU switches its controller on.
-  public func prepare(_ cpu: CPUIndex) { platform.enableController() }
+  public func prepare(_ cpu: CPUIndex) { platform.enableController(cpu) }
 
   /// Kicks a CPU that is online.
   public func kick(_ cpu: CPUIndex) {

@@ -42,14 +42,14 @@ public protocol StartMailbox {
 }
 
 /// How a platform's other CPUs begin.
-public enum StartMethod: Sendable {
-  /// In real mode, in a page below 1 MiB that INIT and start-up lead to.
-  case realMode
+public enum StartMode: Sendable {
+  /// In a page of code: below 1 MiB, where INIT and start-up lead, or in the image, where CPUs wait.
+  case page
   /// In the kernel's own address space, with registers that the platform is given (SNP: a VMSA).
   case registers
 }
 
-/// The registers that a CPU begins with under `StartMethod.registers`, interrupts off.
+/// The registers that a CPU begins with under `StartMode.registers`, interrupts off.
 public struct StartRegisters: Equatable, Sendable {
   /// The first instruction.
   public var rip: UInt64 = 0
@@ -87,7 +87,7 @@ public struct StartRegisters: Equatable, Sendable {
 
 /// What the kernel has set aside for the start of the other CPUs.
 public struct StartPlace {
-  /// Real mode: the page with the code.
+  /// Page: the one with the code.
   ///
   /// Registers: the first of as many neighbouring pages as there are CPUs, and one
   /// more, for what the platform must keep of each CPU.
@@ -103,6 +103,8 @@ public struct StartPlace {
 
 /// How the boot CPU calls another one.
 public protocol StartCaller {
+  /// Whether a CPU must be called; false where all wait on their records by themselves.
+  static var calls: Bool { get }
   /// INIT to `cpu`.
   func sendInit(_ cpu: CPUIndex)
   /// Start-up to `cpu`, at the trampoline.
@@ -114,4 +116,9 @@ public protocol StartCaller {
 extension StartCaller {
   /// Nothing to take back.
   public func withdraw(_ cpu: CPUIndex) {}
+}
+
+extension StartCaller {
+  /// A CPU must be called.
+  public static var calls: Bool { true }
 }

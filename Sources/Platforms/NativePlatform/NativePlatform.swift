@@ -47,7 +47,7 @@ where
   }
 
   /// Switches the calling CPU's APIC and its timer on.
-  public func enableController() {
+  public func enableController(_ cpu: CPUIndex) {
     controller.enable()
     controller.setTimer(masked: false, deadlineMode: features.contains(.tscDeadline))
   }
@@ -94,10 +94,8 @@ where
   }
 
   /// Calls through the APIC.
-  public func caller(
-    _ place: StartPlace, list: ProcessorList, memory: some PhysicalMemory
-  ) -> NativeCaller<MSRs, Page> {
-    NativeCaller(controller: controller, trampoline: place.page, list: list)
+  public func caller(trampoline: Frame, list: ProcessorList) -> NativeCaller<MSRs, Page> {
+    NativeCaller(controller: controller, trampoline: trampoline, list: list)
   }
 
   /// Whether the APIC's mode reaches that id.
