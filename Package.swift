@@ -93,7 +93,9 @@ let bareOnly: [Target] =
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
       name: "board-sim",
-      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+      dependencies: [
+        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+      ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
       name: "Conformance", dependencies: ["_Concurrency"], path: "Tests/Oracle", swiftSettings: strict),

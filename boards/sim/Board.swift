@@ -10,6 +10,7 @@ import Timer
   static func main() {
     if SimProcess.threads > 0 {
       SimThreads.useRealClock()
+      if SimProcess.hasSuite { Measuring.run() }
       runThreads()
     }
     let first = SimProcess.seed
