@@ -12,7 +12,7 @@ enum Measuring {
       SimProcess.exit(2)
     }
     let host = BenchHost(
-      now: { ThisCPU.now }, put: { SimProcess.put($0) }, mark: {}, taskBytes: { 0 },
+      now: { ThisCPU.now }, put: { SimProcess.put($0) }, mark: {}, taskBytes: { 0 }, heapMisses: { 0 },
       end: { SimThreads.stop() })
     let suite = Suite(host)
     end(ThreadWorld(cpus: 1) { _ throws(SpawnError) in try spawn("bench") { await suite.run() } })

@@ -8,6 +8,7 @@
 //   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
 //   settle=MS           time between that and the first sample, 500 unless told
 //   quit=on             ends QEMU after the idle report
+// Marks also say how many locked instructions each CPU has executed (LOCK prefix, or XCHG with memory).
 // Instructions are counted as they begin; each turn of a REP instruction counts, as in QEMU's own icount.
 #include <inttypes.h>
 #include <pthread.h>
@@ -30,6 +31,7 @@ EXPORT int qemu_plugin_version = QEMUPluginVersion;
 typedef struct {
   _Alignas(128) _Atomic uint64_t instructions;
   _Atomic uint64_t idles;
+  _Atomic uint64_t locked;
 } CPU;
 
 typedef struct {
@@ -58,6 +60,28 @@ static uint64_t instructions(unsigned cpu) {
   return atomic_load_explicit(&cpus[cpu].instructions, memory_order_relaxed);
 }
 
+/// Whether an instruction locks: a LOCK prefix, or an exchange of a register with memory.
+static bool isLocked(const struct qemu_plugin_insn *instruction) {
+  const uint8_t *bytes = qemu_plugin_insn_data(instruction);
+  size_t count = qemu_plugin_insn_size(instruction);
+  for (size_t i = 0; bytes && i < count; i++) {
+    uint8_t byte = bytes[i];
+    if (byte == 0xF0) return true;
+    if ((byte == 0x86 || byte == 0x87) && i + 1 < count) return bytes[i + 1] < 0xC0;
+    bool isPrefix = byte == 0x66 || byte == 0x67 || byte == 0x26 || byte == 0x2E || byte == 0x36 || byte == 0x3E ||
+                    byte == 0x64 || byte == 0x65 || byte == 0xF2 || byte == 0xF3 || (byte & 0xF0) == 0x40;
+    if (!isPrefix) return false;
+  }
+  return false;
+}
+
+static void printLocked(void) {
+  fputs(",\"locked\":[", output);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].locked, memory_order_relaxed));
+  fputc(']', output);
+}
+
 static void printCounts(const char *key, const uint64_t *base) {
   fprintf(output, ",\"%s\":[", key);
   for (unsigned cpu = 0; cpu < cpuCount; cpu++)
@@ -75,6 +99,7 @@ static void reportMarker(unsigned cpu, Marker *marker) {
   fprintf(output, "{\"event\":\"mark\",\"name\":\"%s\",\"cpu\":%u,\"instructions\":%" PRIu64, marker->name, cpu,
           instructions(cpu));
   printCounts("all", NULL);
+  printLocked();
   fputs("}\n", output);
   fflush(output);
   pthread_mutex_unlock(&outputLock);
@@ -85,6 +110,13 @@ static void onInstruction(unsigned cpu, void *unused) {
   if (cpu >= MaxCPUs) return;
   _Atomic uint64_t *own = &cpus[cpu].instructions;
   // One writer: a plain load and store, no lock.
+  atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static void onLocked(unsigned cpu, void *unused) {
+  (void)unused;
+  if (cpu >= MaxCPUs) return;
+  _Atomic uint64_t *own = &cpus[cpu].locked;
   atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
@@ -107,6 +139,8 @@ static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       if (!markers[m].isStore && markers[m].address == address)
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, onInstruction, QEMUPluginNoRegisters, NULL);
+    if (isLocked(instruction))
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, onLocked, QEMUPluginNoRegisters, NULL);
     if (storeMarkers)
       qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);
   }
