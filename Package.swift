@@ -35,7 +35,7 @@ let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
-  room("Seams", ["X86"]),
+  room("Seams", ["X86", "TDX"]),
   room(
     "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
@@ -44,6 +44,7 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("TDPPlatform", ["Launch", "Seams", "TDX", "X86"], path: "Sources/Platforms/TDPPlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
@@ -87,7 +88,7 @@ let hostedTasks: Target = .target(
 let bareOnly: [Target] =
   concurrency + [
     .target(name: "Boot"),
-    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "TDX", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
@@ -104,6 +105,7 @@ let bareOnly: [Target] =
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
   ]
 
 let hostedOnly: [Target] = [

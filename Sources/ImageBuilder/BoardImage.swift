@@ -76,6 +76,10 @@ struct BoardImage {
 
   /// What the layout must have on its platform, and that its areas lie in the range.
   private func checkLayout() throws(ImageError) {
+    if !options.kernelOptions.isEmpty, layout.area(.kernelOptions) == nil {
+      throw ImageError(
+        .layout, "the layout of board \(layout.name) has no area kernelOptions", fix: "leave out --append")
+    }
     var needed: [AreaKind] = [.launchInformation, .stack, .pageTables, .parameters, .memoryMap]
     if layout.platform == .snp { needed += [.cpuid, .secrets] }
     if layout.platform == .tdx { needed += [.mailbox] }
@@ -177,6 +181,12 @@ struct BoardImage {
       switch area.kind {
       case .stack, .mailbox:
         try plan.place([], byteCount: area.byteCount, at: area.gpa, owner: owner)
+      case .kernelOptions:
+        guard UInt64(options.kernelOptions.count) < area.byteCount else {
+          throw ImageError(
+            .capacity, "the kernel's command line is longer than its area", fix: "shorten --append")
+        }
+        try plan.place(options.kernelOptions[...], byteCount: area.byteCount, at: area.gpa, owner: owner)
       case .cpuid where layout.platform == .snp:
         let page = CPUIDPage.request.encoded()
         try plan.place(page[...], byteCount: 4096, at: area.gpa, type: .cpuid, owner: owner)

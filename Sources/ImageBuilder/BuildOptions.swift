@@ -23,6 +23,8 @@ public struct BuildOptions: Equatable, Sendable {
   public var guestByteCount: UInt64 = 1 << 30
   /// The I/O port of the console.
   public var consolePort: UInt16 = 0x3F8
+  /// The kernel's own command line; the layout's area kernelOptions holds it.
+  public var kernelOptions: [UInt8] = []
   /// The page-table bit to set as "encrypted", instead of the layout's.
   public var encryptionBit: Int?
   /// The guest's firmware.

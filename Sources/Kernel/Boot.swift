@@ -49,7 +49,7 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      try platform.claimMemory(memoryMap)
+      try platform.claimMemory(memoryMap, machine.bootMemory)
       if let listed = information.processors {
         processors = listed
       } else {
@@ -133,6 +133,7 @@ extension Kernel {
     console.write(" MiB free, clock ")
     if let clock { console.write(decimal: clock.frequency / 1_000_000) }
     console.line(" MHz")
+    platform.describe()
     if options.has("map") { printMemory() }
   }
 
