@@ -93,7 +93,9 @@ public struct ModuleCalls<Hardware: TDXHardware>: Sendable {
       hasSystemRead: answer.r10 & 1 == 1)
   }
 
-  /// TDG.VP.VEINFO.GET: what the #VE is about; nil if there is nothing to tell. Lets the next #VE come.
+  /// TDG.VP.VEINFO.GET: what the #VE is about; nil if there is nothing to tell.
+  ///
+  /// Lets the next #VE come.
   public func virtualizationInformation() -> VEInfo? {
     let answer = call(.veInfoGet)
     guard answer.rax == 0 else { return nil }
