@@ -1,7 +1,7 @@
 // PageAcceptance: takes memory from the host (TDG.MEM.PAGE.ACCEPT), 2 MiB at a time where that goes.
 public import Seams
 public import TDX
-public import X86
+import X86
 
 /// What to do about a page that we never accepted and that the module says is accepted.
 ///

@@ -1,7 +1,7 @@
 // PageConversion: turns private memory into shared memory and back (MapGPA), without believing the host about progress.
 public import Seams
-public import TDX
-public import X86
+import TDX
+import X86
 
 /// Why memory could not be converted.
 public enum ConversionFailure: Error, Equatable, Sendable {

@@ -1,6 +1,6 @@
 // TDEnvironment: what the kernel finds out about its TD, and what it settles with the module, before anything else.
 public import Seams
-public import TDX
+import TDX
 import X86
 
 /// Why the kernel will not run in this TD, if it is one.

@@ -1,6 +1,6 @@
 // TDPController: the local APIC of an L1, half of it the CPU's own and half the host's, and the kicks through it.
 public import Seams
-public import X86
+import X86
 
 /// What is known of each CPU's interrupts; a CPU writes its own entry before it comes in.
 public final class InterruptCensus: @unchecked Sendable {

@@ -1,7 +1,7 @@
 // TDPLaunch: what the measured launch page and the host's parameters come to: memory, CPUs, options.
 import Launch
-public import Seams
-public import X86
+import Seams
+import X86
 
 /// Decoding of all that the loader left; the launch page is measured, the parameters are the host's.
 struct TDPLaunch {

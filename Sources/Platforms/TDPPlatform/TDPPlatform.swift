@@ -1,6 +1,6 @@
 // TDPPlatform: the L1 of a TD under TD partitioning.
 public import Seams
-public import TDX
+import TDX
 public import X86
 
 /// The platform over TDCALL; the kernel boots on it as on any other.

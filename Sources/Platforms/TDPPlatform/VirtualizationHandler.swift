@@ -1,6 +1,6 @@
 // VirtualizationHandler: #VE: what an L1 does about its own instructions that a TD does not simply execute.
 public import Seams
-public import TDX
+import TDX
 import X86
 
 /// The handler of vector 20 (reference tdx.md D.1, G.16–18).
