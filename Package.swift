@@ -129,6 +129,7 @@ let hostedOnly: [Target] = [
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
