@@ -76,10 +76,6 @@ struct BoardImage {
 
   /// What the layout must have on its platform, and that its areas lie in the range.
   private func checkLayout() throws(ImageError) {
-    if !options.kernelOptions.isEmpty, layout.area(.kernelOptions) == nil {
-      throw ImageError(
-        .layout, "the layout of board \(layout.name) has no area kernelOptions", fix: "leave out --append")
-    }
     var needed: [AreaKind] = [.launchInformation, .stack, .pageTables, .parameters, .memoryMap]
     if layout.platform == .snp { needed += [.cpuid, .secrets] }
     if layout.platform == .tdx { needed += [.mailbox] }
@@ -117,6 +113,7 @@ struct BoardImage {
     information.sharedGPABoundary = boundary
     information.guestByteCount = options.guestByteCount
     information.consolePort = options.consolePort
+    information.commandLine = options.kernelCommandLine
     var start = range.start
     let end = range.start + range.byteCount
     // The header's size has 32 bits, so a range of 4 GiB or more takes several.
@@ -181,12 +178,6 @@ struct BoardImage {
       switch area.kind {
       case .stack, .mailbox:
         try plan.place([], byteCount: area.byteCount, at: area.gpa, owner: owner)
-      case .kernelOptions:
-        guard UInt64(options.kernelOptions.count) < area.byteCount else {
-          throw ImageError(
-            .capacity, "the kernel's command line is longer than its area", fix: "shorten --append")
-        }
-        try plan.place(options.kernelOptions[...], byteCount: area.byteCount, at: area.gpa, owner: owner)
       case .cpuid where layout.platform == .snp:
         let page = CPUIDPage.request.encoded()
         try plan.place(page[...], byteCount: 4096, at: area.gpa, type: .cpuid, owner: owner)
@@ -295,8 +286,10 @@ extension BoardImage {
     }
     guard let page = information.encoded() else {
       throw ImageError(
-        .capacity, "more than \(LaunchInformation.maximumAreaCount) areas",
-        fix: "use fewer segments or a simpler firmware")
+        .capacity,
+        "more than \(LaunchInformation.maximumAreaCount) areas, or a kernel command line beyond "
+          + "\(LaunchInformation.maximumCommandLineByteCount) bytes",
+        fix: "use fewer segments, a simpler firmware or fewer words")
     }
     try plan.place(page[...], byteCount: 4096, at: launch.gpa, owner: "area launchInformation")
   }

@@ -23,14 +23,14 @@ public struct BuildOptions: Equatable, Sendable {
   public var guestByteCount: UInt64 = 1 << 30
   /// The I/O port of the console.
   public var consolePort: UInt16 = 0x3F8
-  /// The kernel's own command line; the layout's area kernelOptions holds it.
-  public var kernelOptions: [UInt8] = []
   /// The page-table bit to set as "encrypted", instead of the layout's.
   public var encryptionBit: Int?
   /// The guest's firmware.
   public var firmware: FirmwareImage?
   /// A flat guest image, loaded at 2 MiB.
   public var guestImage: [UInt8]?
+  /// The kernel's own command line, at most 255 bytes; measured.
+  public var kernelCommandLine: [UInt8] = []
   /// A Linux guest.
   public var linux: LinuxPayload?
 

@@ -17,6 +17,7 @@ extension Kernel {
       try buildAddressSpace()
       buildHeap()
       try mapInterruptStacks(.boot)
+      if Platform.hasHostEvents { machine.useEventStacks() }
       startTime()
       prepareSoak()
       startProcessors()
@@ -53,21 +54,25 @@ extension Kernel {
       if let listed = information.processors {
         processors = listed
       } else {
-        readProcessors(information.rootPointer)
+        readProcessors(information)
       }
     } catch {
       throw .information(error)
     }
   }
 
-  private func readProcessors(_ rootPointer: PhysicalAddress?) {
-    guard let rootPointer else {
-      platform.console.line("no ACPI tables: one CPU")
-      return
-    }
+  private func readProcessors(_ information: BootInformation) {
     do throws(ACPIError) {
       let tables = ACPITables(memory: machine.bootMemory)
-      let listed = try tables.processors(rootPointer: rootPointer, boot: machine.apicID)
+      let listed: ProcessorList
+      if let table = information.processorTable {
+        listed = try tables.processors(madt: table, boot: machine.apicID)
+      } else if let pointer = information.rootPointer {
+        listed = try tables.processors(rootPointer: pointer, boot: machine.apicID)
+      } else {
+        platform.console.line("no ACPI tables: one CPU")
+        return
+      }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
         if platform.canCall(id) { processors.add(id) } else { processors.omit() }

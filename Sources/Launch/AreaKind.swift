@@ -63,9 +63,6 @@ public struct AreaKind: RawRepresentable, Equatable, Sendable {
   /// A command line, ended by a zero byte.
   public static let commandLine = AreaKind(rawValue: 23)
 
-  /// The kernel's own command line, ended by a zero byte.
-  public static let kernelOptions = AreaKind(rawValue: 24)
-
   /// The name in layout files, reports and messages.
   public var name: StaticString {
     switch rawValue {
@@ -92,7 +89,6 @@ public struct AreaKind: RawRepresentable, Equatable, Sendable {
     case 21: "linuxKernel"
     case 22: "initrd"
     case 23: "commandLine"
-    case 24: "kernelOptions"
     default: "unknown"
     }
   }

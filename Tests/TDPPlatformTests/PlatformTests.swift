@@ -8,7 +8,7 @@ import Testing
 import X86
 
 @Suite struct PlatformTests {
-  // Launch page in guest page 1, parameters 2, memory map 3, options 4, mailbox 5; the range is pages 1 to 1055.
+  // Launch page in guest page 1, parameters 2, memory map 3, mailbox 5; the range is pages 1 to 1055.
   private func machine(
     vcpus: Int = 4, told: UInt32 = 4, options: String = "",
     _ change: (inout LaunchInformation) -> Void = { _ in },
@@ -24,20 +24,17 @@ import X86
     launch.areas = [
       LaunchArea(.launchInformation, gpa: 0x1000, byteCount: 4096),
       LaunchArea(.parameters, gpa: 0x2000, byteCount: 4096),
-      LaunchArea(.memoryMap, gpa: 0x3000, byteCount: 4096),
-      LaunchArea(.kernelOptions, gpa: 0x4000, byteCount: 4096),
+      LaunchArea(.memoryMap, gpa: 0x3000, byteCount: 4096), LaunchArea(.madt, gpa: 0x4000, byteCount: 4096),
       LaunchArea(.mailbox, gpa: 0x5000, byteCount: 4096), LaunchArea(.image, gpa: 0x8000, byteCount: 0x17001),
       LaunchArea(.stack, gpa: 0x6000, byteCount: 0x2000),
       LaunchArea(.resetPage, gpa: 0xFFFF_F000, byteCount: 4096),
     ]
+    launch.commandLine = Array(options.utf8)
     change(&launch)
     for (index, byte) in (launch.encoded() ?? []).enumerated() {
       memory.store(byte, at: PhysicalAddress(0x1000 + UInt64(index)))
     }
     memory.store(told, at: PhysicalAddress(0x2000))
-    for (index, byte) in options.utf8.enumerated() {
-      memory.store(byte, at: PhysicalAddress(0x4000 + UInt64(index)))
-    }
     return machine
   }
 
@@ -153,7 +150,7 @@ import X86
 }
 
 @Suite struct HostMemoryMapTests {
-  private func decode(_ entries: [(page: UInt64, count: UInt64, type: UInt64)]) throws(HostMemoryMap.Failure)
+  private func decode(_ entries: [(page: UInt64, count: UInt64, type: UInt64)]) throws(HostMemory.Failure)
     -> MemoryMap
   {
     let machine = ModelTD()
@@ -164,7 +161,7 @@ import X86
       memory.store(entry.count, at: PhysicalAddress(address + 8))
       memory.store(entry.type, at: PhysicalAddress(address + 16))
     }
-    return try HostMemoryMap.decode(at: PhysicalAddress(0x3000), byteCount: 4096, limit: 1 << 47, memory)
+    return try HostMemory.decode(at: PhysicalAddress(0x3000), byteCount: 4096, limit: 1 << 47, memory)
   }
 
   @Test func regionsEndAtTheFirstEmptyOne() throws {
@@ -176,12 +173,12 @@ import X86
 
   // G.72, E.3 step 11
   @Test func hostileMapsAreRefusedWhole() {
-    #expect(throws: HostMemoryMap.Failure.range) { _ = try decode([(1 << 35, 1, 0)]) }
-    #expect(throws: HostMemoryMap.Failure.range) { _ = try decode([(1, 1 << 35, 0)]) }
-    #expect(throws: HostMemoryMap.Failure.range) { _ = try decode([(.max, 2, 0)]) }
-    #expect(throws: HostMemoryMap.Failure.range) { _ = try decode([(2, .max, 0)]) }
-    #expect(throws: HostMemoryMap.Failure.overlap) { _ = try decode([(0, 16, 0), (15, 1, 1)]) }
-    #expect(throws: HostMemoryMap.Failure.tooLong) {
+    #expect(throws: HostMemory.Failure.range) { _ = try decode([(1 << 35, 1, 0)]) }
+    #expect(throws: HostMemory.Failure.range) { _ = try decode([(1, 1 << 35, 0)]) }
+    #expect(throws: HostMemory.Failure.range) { _ = try decode([(.max, 2, 0)]) }
+    #expect(throws: HostMemory.Failure.range) { _ = try decode([(2, .max, 0)]) }
+    #expect(throws: HostMemory.Failure.overlap) { _ = try decode([(0, 16, 0), (15, 1, 1)]) }
+    #expect(throws: HostMemory.Failure.tooLong) {
       _ = try decode((0..<170).map { (UInt64($0) * 2, 1, 0) })
     }
   }

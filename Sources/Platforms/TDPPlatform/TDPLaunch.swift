@@ -4,15 +4,16 @@ import Seams
 import X86
 
 /// Decoding of all that the loader left; the launch page is measured, the parameters are the host's.
-struct TDPLaunch {
+struct TDPLaunch<Memory: PhysicalMemory> {
   /// The IGVM number of TDX.
   static var platform: UInt32 { 3 }
-  private let page: LaunchPage
+  private let page: LaunchPage<MemorySource<Memory>>
+  private let memory: Memory
 
   /// Reads the launch page at `address`; nil if it is not one for TDX, or claims memory that is not private.
-  init?(at address: PhysicalAddress, sharedMask: UInt64, _ memory: some PhysicalMemory) {
+  init?(at address: PhysicalAddress, sharedMask: UInt64, _ memory: Memory) {
     guard
-      let page = try? LaunchPage({ memory.load(UInt64.self, at: address.advanced(by: UInt64($0))) }),
+      let page = try? LaunchPage(MemorySource(memory: memory, base: address)),
       page.platform == Self.platform,
       let range = MemoryRegion(
         start: PhysicalAddress(page.rangeStart), bytes: page.rangeByteCount, kind: .usable),
@@ -20,6 +21,7 @@ struct TDPLaunch {
       page.rangeByteCount % Frame.bytes == 0
     else { return nil }
     self.page = page
+    self.memory = memory
   }
 
   /// The console's port.
@@ -35,7 +37,7 @@ struct TDPLaunch {
       MemoryRegion(start: PhysicalAddress(page.rangeStart), bytes: page.rangeByteCount, kind: .usable))
     for index in 0..<page.areaCount {
       // The image is the kernel's own; it knows where it lies.
-      guard let area = page.area(at: index), area.kind != .image, let region = region(of: area) else {
+      guard let area = page[index], area.kind != .image, let region = region(of: area) else {
         continue
       }
       map.add(region)
@@ -62,7 +64,7 @@ struct TDPLaunch {
     for _ in 0...page.areaCount where moved {
       moved = false
       for index in 0..<page.areaCount {
-        guard let area = page.area(at: index), let region = region(of: area) else { continue }
+        guard let area = page[index], let region = region(of: area) else { continue }
         if region.start.rawValue <= first, first < region.end.rawValue {
           first = region.end.rawValue
           moved = true
@@ -72,7 +74,7 @@ struct TDPLaunch {
     guard !moved, first < end else { return nil }
     var stop = end
     for index in 0..<page.areaCount {
-      guard let area = page.area(at: index), let region = region(of: area) else { continue }
+      guard let area = page[index], let region = region(of: area) else { continue }
       if region.start.rawValue > first { stop = min(stop, region.start.rawValue) }
     }
     return (first, stop &- first)
@@ -82,7 +84,7 @@ struct TDPLaunch {
   ///
   /// CPUs for which the image has no memory or no start record are left out.
   func processors(
-    vcpuCount: UInt32, _ memory: some PhysicalMemory
+    vcpuCount: UInt32
   ) throws(BootInformationError) -> ProcessorList {
     var count = vcpuCount
     if let area = page.area(.parameters) {
@@ -100,21 +102,19 @@ struct TDPLaunch {
   }
 
   /// The kernel's measured command line.
-  func commandLine(_ memory: some PhysicalMemory) -> CommandLine {
+  var commandLine: CommandLine {
     var line = CommandLine()
-    guard let area = page.area(.kernelOptions) else { return line }
-    for offset in 0..<min(area.byteCount, UInt64(CommandLine.capacity) &+ 1) {
-      let byte = memory.load(UInt8.self, at: PhysicalAddress(area.gpa &+ offset))
-      if byte == 0 { break }
+    for index in 0..<CommandLine.capacity {
+      guard let byte = page.commandLineByte(index) else { break }
       line.append(byte)
     }
     return line
   }
 
   /// The memory that the host says the machine has, kept for guests; nil if it makes no sense.
-  func hostMap(limit: UInt64, _ memory: some PhysicalMemory) -> MemoryMap? {
+  func hostMap(limit: UInt64) -> MemoryMap? {
     guard let area = page.area(.memoryMap) else { return nil }
-    return try? HostMemoryMap.decode(
+    return try? HostMemory.decode(
       at: PhysicalAddress(area.gpa), byteCount: area.byteCount, limit: limit, memory)
   }
 }

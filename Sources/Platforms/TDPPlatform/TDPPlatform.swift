@@ -67,10 +67,10 @@ public struct TDPPlatform<Hardware: TDXHardware>: KernelPlatform {
     var information = BootInformation()
     information.memory = launch.memoryMap
     guard information.memory.omitted == 0 else { throw .noMemoryMap }
-    information.commandLine = launch.commandLine(memory)
+    information.commandLine = launch.commandLine
     information.processors = try launch.processors(
-      vcpuCount: environment.information.vcpuCount, memory)
-    if launch.hostMap(limit: sharedMask, memory) == nil {
+      vcpuCount: environment.information.vcpuCount)
+    if launch.hostMap(limit: sharedMask) == nil {
       console.line("the host's memory map makes no sense: no memory for guests")
     }
     return information

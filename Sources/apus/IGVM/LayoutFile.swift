@@ -56,7 +56,7 @@ struct LayoutFile {
   private func areas(_ areas: [String: Any]) throws(Failure) -> [BoardLayout.Area] {
     let kinds: [AreaKind] = [
       .stack, .pageTables, .cpuid, .secrets, .parameters, .memoryMap, .madt, .deviceTree, .mailbox,
-      .launchInformation, .kernelOptions,
+      .launchInformation,
     ]
     var found: [BoardLayout.Area] = []
     try check(areas, kinds.map { "\($0.name)" }, "areas")
