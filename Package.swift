@@ -57,6 +57,7 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
+  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -95,7 +96,9 @@ let bareOnly: [Target] =
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
       name: "board-sim",
-      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+      dependencies: [
+        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+      ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
       name: "Conformance", dependencies: ["_Concurrency"], path: "Tests/Oracle", swiftSettings: strict),
@@ -135,15 +138,15 @@ let hostedOnly: [Target] = [
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
+    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPMServer"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
-  .executableTarget(name: "apus-tpm", dependencies: ["TPMServer"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 
