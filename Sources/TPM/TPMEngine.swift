@@ -76,6 +76,7 @@ public struct TPMEngine {
       volatile.sessions[index] = .free
     }
     volatile.null.wipe()
+    volatile.commitments.secret.wipe()
   }
 
   mutating func clear(slot index: Int) {

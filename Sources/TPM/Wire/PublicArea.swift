@@ -33,8 +33,8 @@ struct SymmetricDefinition {
 struct Scheme {
   var algorithm = Algorithm.null
   var hash: HashAlgorithm?
-  /// The derivation of an XOR scheme.
-  var kdf = Algorithm.null
+  /// The derivation of an XOR scheme, or the count of an ECDAA one.
+  var kdf: UInt16 = Algorithm.null
 
   var isNull: Bool { algorithm == Algorithm.null }
 
@@ -42,7 +42,7 @@ struct Scheme {
     out.u16(algorithm)
     switch algorithm {
     case Algorithm.null, Algorithm.rsaes: break
-    case Algorithm.xor:
+    case Algorithm.xor, Algorithm.ecdaa:
       out.hash(hash)
       out.u16(kdf)
     default: out.hash(hash)
@@ -230,6 +230,9 @@ extension Reader {
       out.hash = try hash()
     case Algorithm.rsaes where rsa: break
     case Algorithm.ecdsa where !rsa, Algorithm.ecdh where !rsa: out.hash = try hash()
+    case Algorithm.ecdaa where !rsa:
+      out.hash = try hash()
+      out.kdf = try u16()
     default: throw error(.value)
     }
     return out
@@ -254,6 +257,9 @@ extension Reader {
     switch out.algorithm {
     case Algorithm.null: break
     case Algorithm.rsassa, Algorithm.rsapss, Algorithm.ecdsa, Algorithm.hmac: out.hash = try hash()
+    case Algorithm.ecdaa:
+      out.hash = try hash()
+      out.kdf = try u16()
     default: throw error(.scheme)
     }
     return out

@@ -66,10 +66,9 @@ public enum ImportRules {
     "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
     "MonitorMachine": ["X86", "Boot"],
     "TPMServer": ["TPM"],
-    "apus-tpm": ["TPMServer"],
     "apus": [
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
-      "Launch", "ImageBuilder", "TraceFormat",
+      "Launch", "ImageBuilder", "TraceFormat", "TPMServer",
     ],
   ]
   private static let everywhere: Set<String> = ["Swift", "Builtin", "Synchronization", "_Volatile"]
