@@ -45,6 +45,10 @@ let rooms: [Target] = [
     "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
     path: "Sources/Services/RequestLoop"),
   room("TraceFormat", ["Bits"]),
+  room("Latency", ["TraceFormat"]),
+  room(
+    "TaskLatency", ["Latency", "TaskRuntime", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
   room("TDPPlatform", ["Launch", "Seams", "TDX", "X86"], path: "Sources/Platforms/TDPPlatform"),
@@ -98,7 +102,7 @@ let bareOnly: [Target] =
     .executableTarget(
       name: "board-sim",
       dependencies: [
-        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
       ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
