@@ -41,6 +41,9 @@ let rooms: [Target] = [
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
+  room(
+    "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
+    path: "Sources/Services/RequestLoop"),
   room("TraceFormat", ["Bits"]),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
@@ -54,6 +57,7 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
+  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -92,7 +96,9 @@ let bareOnly: [Target] =
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
       name: "board-sim",
-      dependencies: ["Idle", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency"],
+      dependencies: [
+        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+      ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
       name: "Conformance", dependencies: ["_Concurrency"], path: "Tests/Oracle", swiftSettings: strict),
@@ -128,6 +134,7 @@ let hostedOnly: [Target] = [
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
@@ -138,6 +145,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]

@@ -17,6 +17,7 @@ extension Kernel {
       try buildAddressSpace()
       buildHeap()
       try mapInterruptStacks(.boot)
+      if Platform.hasHostEvents { machine.useEventStacks() }
       startTime()
       prepareSoak()
       startProcessors()
@@ -49,20 +50,29 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      readProcessors(information.rootPointer)
+      try platform.claimMemory(memoryMap)
+      if let listed = information.processors {
+        processors = listed
+      } else {
+        readProcessors(information)
+      }
     } catch {
       throw .information(error)
     }
   }
 
-  private func readProcessors(_ rootPointer: PhysicalAddress?) {
-    guard let rootPointer else {
-      platform.console.line("no ACPI tables: one CPU")
-      return
-    }
+  private func readProcessors(_ information: BootInformation) {
     do throws(ACPIError) {
       let tables = ACPITables(memory: machine.bootMemory)
-      let listed = try tables.processors(rootPointer: rootPointer, boot: machine.apicID)
+      let listed: ProcessorList
+      if let table = information.processorTable {
+        listed = try tables.processors(madt: table, boot: machine.apicID)
+      } else if let pointer = information.rootPointer {
+        listed = try tables.processors(rootPointer: pointer, boot: machine.apicID)
+      } else {
+        platform.console.line("no ACPI tables: one CPU")
+        return
+      }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
         if platform.canCall(id) { processors.add(id) } else { processors.omit() }
@@ -81,6 +91,9 @@ extension Kernel {
       var table = FrameTable(
         map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
       table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)
+      if let pages = machine.startPages {
+        table.reserve(start: pages.mailbox.start, bytes: Frame.bytes, .trampoline)
+      }
       frames = FrameAllocator(table)
     } catch {
       throw .memory(error)
@@ -101,7 +114,7 @@ extension Kernel {
   }
 
   private func startTime() {
-    platform.enableController()
+    platform.enableController(.boot)
     machine.controllerIsOn(throughMSR: platform.controllerPage == nil)
     let clock = platform.calibrate()
     self.clock = clock
@@ -130,8 +143,10 @@ extension Kernel {
 
   private static func message(_ failure: BootFailure) -> String {
     switch failure {
-    case .information(.notRecognised): "the boot record is not a PVH start record"
+    case .information(.notRecognised): "the boot record is not one of this platform"
     case .information(.noMemoryMap): "the boot record has no memory map"
+    case .information(.tooManyProcessors): "the host names more CPUs than there are"
+    case .information(.memoryRefused): "memory that was promised can't be had"
     case .image: "the image's layout makes no sense"
     case .memory(.exhausted): "too little memory to boot"
     case .memory: "memory can't be set up"

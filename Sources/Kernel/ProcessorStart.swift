@@ -40,13 +40,17 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
   /// `mute` is not called, for the test of a CPU that does not answer.
   public func start(count: UInt32, limitMicroseconds: UInt64, mute: CPUIndex? = nil) {
     guard count > 1 else { return }
+    if Caller.calls { call(count, mute) }
+    wait(count: count, limitMicroseconds)
+    for number in 1..<count { close(CPUIndex(number)) }
+  }
+
+  private func call(_ count: UInt32, _ mute: CPUIndex?) {
     for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendInit(CPUIndex(number)) }
     pause(microseconds: 10_000)
     for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendStartUp(CPUIndex(number)) }
     pause(microseconds: 200)
     for number in 1..<count where calls(CPUIndex(number), mute) { caller.sendStartUp(CPUIndex(number)) }
-    wait(count: count, limitMicroseconds)
-    for number in 1..<count { close(CPUIndex(number)) }
   }
 
   /// What became of `cpu`, once `start` has returned.
@@ -76,8 +80,10 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
 
   // The CPU may win either exchange at the last moment; then it is in.
   private func close(_ cpu: CPUIndex) {
-    if mailbox.exchange(cpu, expected: .go, with: .revoked) == .started {
-      _ = mailbox.exchange(cpu, expected: .started, with: .expelled)
+    let before = mailbox.exchange(cpu, expected: .go, with: .revoked)
+    if before == .go { caller.withdraw(cpu) }
+    if before == .started, mailbox.exchange(cpu, expected: .started, with: .expelled) == .started {
+      caller.withdraw(cpu)
     }
   }
 

@@ -3,13 +3,14 @@ import Boot
 public import Seams
 public import X86
 
-/// The machine that the kernel's image runs on.
-public struct ApusMachine: BareMachine {
+/// The machine that the kernel's image runs on; `Start` is how its CPUs come in.
+public struct ApusMachine<Start: StartMethod>: BareMachine {
   /// PAUSE.
   public typealias Hint = MachineHint
+  private let start: Start
 
-  /// The machine.
-  public init() {}
+  /// The machine whose CPUs come in by `start`.
+  public init(start: Start) { self.start = start }
 
   /// Memory as the boot tables show it.
   public var bootMemory: DirectMemory { .boot }
@@ -32,7 +33,7 @@ public struct ApusMachine: BareMachine {
   /// What this CPU can do.
   public var features: CPUFeatures { MachineCPUID.features }
   /// This CPU's APIC id.
-  public var apicID: APICID { MachineCPUID.apicID }
+  public var apicID: APICID { start.ownID }
   /// The boot CPU's block.
   public var bootBlock: VirtualAddress { VirtualAddress(apus_boot_cpu_block_address()) }
   /// The time-stamp counter at the first instruction.
@@ -42,6 +43,9 @@ public struct ApusMachine: BareMachine {
 
   /// Fills the interrupt table.
   public func fillInterruptTable() { Processor.fillInterruptTable() }
+
+  /// Gives #VC and #HV their own stacks.
+  public func useEventStacks() { Processor.useEventStacks() }
 
   /// Fills the block of `cpu`.
   public func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress) {
@@ -64,11 +68,30 @@ public struct ApusMachine: BareMachine {
   /// Makes `root` this CPU's page tables.
   public func activate(_ root: PhysicalAddress) { Processor.activate(root) }
 
+  /// Where the other CPUs wait.
+  public var startPages: StartPages? { start.pages }
   /// Writes the trampoline and the mailbox.
   public func installTrampoline(
     code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: DirectMemory
   ) -> MachineMailbox {
-    Trampoline.install(code: code, mailbox: mailbox, root: root, list: list, memory: memory)
+    let result = start.install(
+      StartPages(code: code, mailbox: mailbox), root: root, list: list, memory: memory)
+    StartedProcessor.expect(at: result)
+    return result
+  }
+
+  /// Writes the records of CPUs that begin with registers of their own.
+  public func installRecords(
+    _ page: Frame, list: ProcessorList, memory: DirectMemory
+  ) -> MachineMailbox {
+    let result = StartRecords.install(page, list: list, memory: memory)
+    StartedProcessor.expect(at: result)
+    return result
+  }
+
+  /// The registers with which `cpu` begins.
+  public func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters? {
+    StartRecords.registers(of: cpu, root: root)
   }
 
   /// The language runtime's heap.
@@ -85,7 +108,7 @@ public struct ApusMachine: BareMachine {
   /// A marker for instruction counters.
   public func markIdle() { apus_idle_mark() }
   /// What started CPUs run.
-  public func install(entry: any ProcessorEntry) { Trampoline.install(entry: entry) }
+  public func install(entry: any ProcessorEntry) { StartedProcessor.install(entry: entry) }
   /// Reloads CR3; no mapping of ours is global.
   public func flush() { apus_write_cr3(apus_read_cr3()) }
 

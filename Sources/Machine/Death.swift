@@ -167,7 +167,7 @@ public enum Death {
     _ = unsafe apus_increment64(&apus_live_words().pointee.nmi_count)
     return
   }
-  unsafe Death.exception(frame)
+  if unsafe !Traps.answer(frame) { unsafe Death.exception(frame) }
 }
 
 /// For putchar.

@@ -23,7 +23,7 @@ enum Host {
 }
 
 /// Makes a CPU look at its inbox soon.
-@c(apus_host_kick) public func hostKick(_ cpu: UInt32) { Trampoline.kick(CPUIndex(cpu)) }
+@c(apus_host_kick) public func hostKick(_ cpu: UInt32) { StartedProcessor.kick(CPUIndex(cpu)) }
 
 /// Ticks of the time-stamp counter.
 @c(apus_host_now) public func hostNow() -> UInt64 { apus_cycles() }

@@ -1,53 +1,29 @@
-// Trampoline: prepares the pages through which other CPUs start, and receives those CPUs.
+// Trampoline: other CPUs by INIT and start-up: they start in real mode, in a page below 1 MiB.
 import Boot
 public import Seams
 public import X86
 
-nonisolated(unsafe) private var entry: (any ProcessorEntry)?
-nonisolated(unsafe) private var installed: MachineMailbox?
+/// The native platform's way.
+public struct TrampolineStart: StartMethod {
+  /// The way.
+  public init() {}
 
-/// The mailbox page: `struct apus_mailbox`.
-public struct MachineMailbox: StartMailbox, Sendable {
-  private let address: UInt64
+  /// What CPUID says.
+  public var ownID: APICID { MachineCPUID.apicID }
 
-  init(address: UInt64) { self.address = address }
+  /// Two frames below 1 MiB.
+  public var pages: StartPages? { nil }
 
-  // UNSAFETY: the page was allocated for this and is never given back; each record is bounds-checked.
-  private func word(_ cpu: CPUIndex) -> UnsafeMutablePointer<UInt32>? {
-    guard cpu.rawValue < UInt32(APUS_MAILBOX_CAPACITY) else { return nil }
-    return unsafe UnsafeMutablePointer(bitPattern: UInt(address &+ Self.offset(cpu) &+ 4))
+  private static var layout: MachineMailbox.RecordLayout {
+    .init(first: 128, stride: 32, state: 4, parked: 16, capacity: UInt32(APUS_MAILBOX_CAPACITY))
   }
 
-  static func offset(_ cpu: CPUIndex) -> UInt64 { 128 &+ 32 &* UInt64(cpu.rawValue) }
-
-  /// The state of `cpu`.
-  public func state(of cpu: CPUIndex) -> StartState {
-    guard let word = unsafe word(cpu) else { return .empty }
-    return unsafe StartState(rawValue: apus_load32(word))
-  }
-
-  /// One compare-exchange.
-  public func exchange(_ cpu: CPUIndex, expected: StartState, with desired: StartState) -> StartState {
-    guard let word = unsafe word(cpu) else { return .empty }
-    return unsafe StartState(rawValue: apus_exchange32(word, expected.rawValue, desired.rawValue))
-  }
-
-  /// Whether `cpu` came too late and has parked.
-  public func hasParked(_ cpu: CPUIndex) -> Bool {
-    guard let word = unsafe word(cpu) else { return false }
-    return unsafe apus_load32(word.advanced(by: 3)) != 0
-  }
-}
-
-/// Preparing the pages.
-enum Trampoline {
-  static func install(entry processorEntry: any ProcessorEntry) { unsafe entry = processorEntry }
-
-  static func kick(_ cpu: CPUIndex) { unsafe entry?.kick(cpu) }
-
-  static func install(
-    code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: DirectMemory
+  /// Copies the trampoline and fills the mailbox: `struct apus_mailbox`.
+  public func install(
+    _ pages: StartPages, root: PhysicalAddress, list: ProcessorList, memory: DirectMemory
   ) -> MachineMailbox {
+    let code = pages.code
+    let mailbox = pages.mailbox
     let start = apus_trampoline_start_address()
     memory.zero(code.start, count: Frame.bytes)
     for offset in 0..<(apus_trampoline_end_address() &- start) {
@@ -56,43 +32,37 @@ enum Trampoline {
       unsafe memory.store(byte.pointee, at: code.start.advanced(by: offset))
     }
     let page = UInt32(truncatingIfNeeded: code.start.rawValue)
-    patch(memory, code.start.advanced(by: apus_trampoline_gdt_base_address() &- start), page)
-    patch(memory, code.start.advanced(by: apus_trampoline_far32_address() &- start), page)
-    patch(memory, code.start.advanced(by: apus_trampoline_far64_address() &- start), page)
-    patch(
+    Self.patch(memory, code.start.advanced(by: apus_trampoline_gdt_base_address() &- start), page)
+    Self.patch(memory, code.start.advanced(by: apus_trampoline_far32_address() &- start), page)
+    Self.patch(memory, code.start.advanced(by: apus_trampoline_far64_address() &- start), page)
+    Self.patch(
       memory, code.start.advanced(by: apus_trampoline_mailbox_address() &- start),
       UInt32(truncatingIfNeeded: mailbox.start.rawValue))
 
+    let result = Self.install(records: mailbox, list: list, memory: memory)
+    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
+    return result
+  }
+
+  // The list of CPUs, at the layout that trampoline.S reads.
+  static func install(records mailbox: Frame, list: ProcessorList, memory: DirectMemory) -> MachineMailbox {
     memory.zero(mailbox.start, count: Frame.bytes)
     memory.store(UInt32(truncatingIfNeeded: list.count), at: mailbox.start)
-    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
     for number in 0..<UInt32(truncatingIfNeeded: list.count) {
-      let cpu = CPUIndex(number)
-      guard let id = list[cpu] else { continue }
-      let record = mailbox.start.advanced(by: MachineMailbox.offset(cpu))
+      guard let id = list[CPUIndex(number)] else { continue }
+      let record = mailbox.start.advanced(by: 128 &+ 32 &* UInt64(number))
       memory.store(id.rawValue, at: record)
       memory.store(apus_block_address(number), at: record.advanced(by: 8))
     }
-    let result = MachineMailbox(address: KernelLayout.direct(mailbox.start).rawValue)
-    unsafe installed = result
-    return result
+    return MachineMailbox(page: mailbox, Self.layout)
   }
 
   private static func patch(_ memory: DirectMemory, _ place: PhysicalAddress, _ base: UInt32) {
     memory.store(memory.load(UInt32.self, at: place) &+ base, at: place)
   }
-
-  static func receive() {
-    Processor.loadTables()
-    let cpu = Processor.current
-    unsafe entry?.prepare(cpu)
-    guard let mailbox = unsafe installed,
-      mailbox.exchange(cpu, expected: .started, with: .online) == .started
-    else { Death.park() }
-    unsafe entry?.run(cpu)
-    Death.park()
-  }
 }
 
-/// From trampoline.S, on the CPU's own stack and the kernel's tables, interrupts off.
-@c(apus_processor_main) public func processorMain(_ block: UInt64) { Trampoline.receive() }
+extension ApusMachine where Start == TrampolineStart {
+  /// The machine whose CPUs come in by the trampoline.
+  public init() { self.init(start: TrampolineStart()) }
+}

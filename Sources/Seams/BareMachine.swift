@@ -41,6 +41,19 @@ public struct ImageLayout: Sendable {
   }
 }
 
+/// The two pages by which other CPUs come in.
+public struct StartPages: Equatable, Sendable {
+  /// The code that they start in, which never changes once they may come.
+  public let code: Frame
+  /// Their records.
+  public let mailbox: Frame
+  /// The two pages.
+  public init(code: Frame, mailbox: Frame) {
+    self.code = code
+    self.mailbox = mailbox
+  }
+}
+
 /// What a started CPU runs, in this order.
 public protocol ProcessorEntry: AnyObject {
   /// Makes the CPU reachable: its interrupt controller. It may still be turned away after this.
@@ -79,16 +92,24 @@ public protocol BareMachine: SendableMetatype {
 
   /// Fills the interrupt table, once.
   func fillInterruptTable()
+  /// Gives #VC and #HV stacks of their own: the boot CPU's are mapped, the other CPUs' will be.
+  func useEventStacks()
   /// Fills the block of `cpu`, whose stacks are mapped as `ProcessorSlot` says (the boot CPU's main stack is the image's).
   func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress)
   /// Loads this CPU's tables and switches its protections on.
   func loadTables()
-  /// Makes `root` this CPU's page tables.
+  /// Makes `root`, a value of CR3, this CPU's page tables.
   func activate(_ root: PhysicalAddress)
-  /// Writes the trampoline to `code` and the list of CPUs to `mailbox`; both are below 1 MiB, `root` below 4 GiB.
+  /// Where the other CPUs wait to be started, if the image has a place for that; nil: two frames below 1 MiB are taken.
+  var startPages: StartPages? { get }
+  /// Readies `code`, where CPUs start, and `mailbox`, their records; they run on `root`, which is below 4 GiB.
   func installTrampoline(
     code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: Memory
   ) -> Mailbox
+  /// Writes the list of CPUs to `page`, for CPUs that begin with registers of their own.
+  func installRecords(_ page: Frame, list: ProcessorList, memory: Memory) -> Mailbox
+  /// What `cpu` begins with on the tables at `root`, once its record is installed; nil if it has no block.
+  func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters?
   /// From now on the language runtime's allocations come from `heap`.
   func install(heap: any HeapSource)
   /// From now on the task runtime's blocks come from `blocks`.

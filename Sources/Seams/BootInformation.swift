@@ -96,6 +96,10 @@ public struct BootInformation: Sendable {
   public var commandLine = CommandLine()
   /// Where the ACPI root pointer lies, nil if the platform has none.
   public var rootPointer: PhysicalAddress?
+  /// Where the MADT itself lies, for a platform that is given no other table.
+  public var processorTable: PhysicalAddress?
+  /// The CPUs, where the platform itself lists them; ACPI is not asked then.
+  public var processors: ProcessorList?
   /// Nothing known.
   public init() {}
 }
@@ -106,4 +110,8 @@ public enum BootInformationError: Error, Equatable, Sendable {
   case notRecognised
   /// The record has no memory map.
   case noMemoryMap
+  /// The host names more CPUs than the machine has.
+  case tooManyProcessors
+  /// Memory that the kernel was promised can't be had.
+  case memoryRefused
 }

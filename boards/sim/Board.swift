@@ -1,4 +1,4 @@
-// Board: the sim: the task runtime on virtual CPUs, in every order that a seed chooses.
+// Board: the sim: the task runtime on virtual CPUs in every order that a seed chooses, or on threads.
 import Idle
 import Seams
 import SimMachine
@@ -8,6 +8,11 @@ import Timer
 
 @main struct SimBoard {
   static func main() {
+    if SimProcess.threads > 0 {
+      SimThreads.useRealClock()
+      if SimProcess.hasSuite { Measuring.run() }
+      runThreads()
+    }
     let first = SimProcess.seed
     for run in 0..<SimProcess.runs {
       let world = World(seed: first &+ run, cpus: SimProcess.cpus)
@@ -26,6 +31,21 @@ import Timer
     SimProcess.print(SimProcess.runs)
     SimProcess.print("}\n")
     SimProcess.exit(0)
+  }
+
+  private static func runThreads() -> Never {
+    let relay = Relay(cpus: SimProcess.threads, wakes: SimProcess.wakes, seed: SimProcess.seed)
+    let world = ThreadWorld(cpus: SimProcess.threads) { cpu throws(SpawnError) in try relay.start(cpu) }
+    let isInTime = world.run(seconds: SimProcess.limit)
+    if !isInTime { SimProcess.print("sim: a wake was lost, or the limit is too short\n") }
+    SimProcess.print("{\"board\":\"sim\",\"threads\":")
+    SimProcess.print(UInt64(SimProcess.threads))
+    SimProcess.print(",\"wakes\":")
+    SimProcess.print(relay.hops)
+    SimProcess.print(",\"lost\":")
+    SimProcess.print(relay.isComplete ? "false" : "true")
+    SimProcess.print("}\n")
+    SimProcess.exit(isInTime ? (relay.isComplete ? 0 : 1) : 3)
   }
 }
 

@@ -1,10 +1,13 @@
-# run: how boards/run starts the sim: a Linux process on a virtual clock.
+# run: how boards/run starts the sim: a Linux process on a virtual clock, or threads on the real one.
 
-seed= runs=1
+seed= runs=1 threads= wakes=100000 drop=
 board_option() {
   case $1 in
     --seed) whole "${2:-}" 0 999999999 || die 2 "--seed takes a whole number, not '${2:-}'"; seed=$2; taken=2 ;;
     --runs) whole "${2:-}" 1 100000000 || die 2 "--runs takes 1 to 100000000, not '${2:-}'"; runs=$2; taken=2 ;;
+    --threads) whole "${2:-}" 1 64 || die 2 "--threads takes 1 to 64, not '${2:-}'"; threads=$((10#$2)); taken=2 ;;
+    --wakes) whole "${2:-}" 1 999999999 || die 2 "--wakes takes a whole number, not '${2:-}'"; wakes=$((10#$2)); taken=2 ;;
+    --drop-kicks) whole "${2:-}" 1 999999999 || die 2 "--drop-kicks takes a whole number, not '${2:-}'"; drop=$2; taken=2 ;;
   esac
 }
 
@@ -13,6 +16,9 @@ board_help() {
 The sim also takes:
   --seed N         the first seed; one is chosen and printed without it
   --runs N         how many seeds to run (1)
+  --threads N      N pinned threads on the real clock instead of the virtual one, 1 to 64
+  --wakes N        with --threads: how many messages wake a task on a thread drawn by lot (100000)
+  --drop-kicks N   with --threads: every Nth kick of a halted thread is lost on purpose; the run must fail
 Example: boards/run sim --seed 42 --trace sim.txt
 TEXT
 }
@@ -22,6 +28,12 @@ board_run() {
   image=$(boards/build sim) || exit $?
   if [ -z "$seed" ]; then seed=$((RANDOM * 32768 + RANDOM)); fi
   echo "sim: seed $seed" >&2
+  if [ -n "$threads" ]; then
+    [ -z "$trace" ] || die 2 "--trace needs the virtual clock: leave out --threads"
+    if [ "$timeout" = 0 ]; then timeout=$((60 + 2 * threads)); fi
+    "$image" --threads "$threads" --wakes "$wakes" --limit "$timeout" --seed "$seed" ${drop:+--drop-kicks "$drop"} || code=$?
+    exit $code
+  fi
   if [ -n "$trace" ]; then
     "$image" --cpus "$cpus" --seed "$seed" --runs "$runs" --trace >"$trace" || code=$?
     tail -n 1 "$trace"

@@ -66,6 +66,8 @@ public enum SimProcess {
     if value >= 10 { print(value / 10) }
     sim_put(UInt8(truncatingIfNeeded: value % 10) &+ 48)
   }
+  /// Prints one byte.
+  public static func put(_ byte: UInt8) { sim_put(byte) }
   /// Ends the process.
   public static func exit(_ code: Int32) -> Never { sim_exit(code) }
 }

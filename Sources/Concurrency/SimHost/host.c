@@ -13,6 +13,9 @@ extern int strcmp(const char *left, const char *right);
 #define ALIGNED __attribute__((force_align_arg_pointer))
 
 static uint64_t option_cpus = 4, option_seed = 1, option_runs = 1, option_trace;
+static uint64_t option_threads, option_wakes = 100000, option_limit = 60;
+static const char *option_suite, *option_words = "";
+uint32_t sim_clock_is_real;
 static uint64_t virtual_clock, kicks;
 uint64_t apus_ticks_per_microsecond = 1000;
 
@@ -50,6 +53,12 @@ static const char help[] =
     "  --seed N   the first seed (1)\n"
     "  --runs N   how many seeds to run, one after the other (1)\n"
     "  --trace    print every event\n"
+    "  --threads N  N pinned threads on the real clock instead: 1 to 64\n"
+    "  --wakes N    with --threads: messages between them (100000)\n"
+    "  --limit S    with --threads: seconds until what is still missing counts as lost (60)\n"
+    "  --drop-kicks N  with --threads: lose every Nth kick on purpose\n"
+    "  --suite NAME with --threads: measure instead; see boards/run sim --bench\n"
+    "  --words TEXT options of the suite\n"
     "Exit codes: 0 done, 1 a check failed, 2 usage, 4 panic.\n"
     "Example: boards/run sim --seed 42 --trace\n";
 
@@ -84,6 +93,18 @@ __attribute__((constructor)) static void read_options(int count, char **words) {
       option_seed = number(next, 0, ~0ull >> 1), index++;
     } else if (!strcmp(word, "--runs")) {
       option_runs = number(next, 1, 100000000), index++;
+    } else if (!strcmp(word, "--threads")) {
+      option_threads = number(next, 1, 64), index++;
+    } else if (!strcmp(word, "--wakes")) {
+      option_wakes = number(next, 1, 1000000000000), index++;
+    } else if (!strcmp(word, "--limit")) {
+      option_limit = number(next, 1, 86400), index++;
+    } else if (!strcmp(word, "--drop-kicks")) {
+      sim_dropped_kick = number(next, 1, 1000000000), index++;
+    } else if (!strcmp(word, "--suite") && next) {
+      option_suite = next, index++;
+    } else if (!strcmp(word, "--words") && next) {
+      option_words = next, index++;
     } else {
       usage("an option is unknown");
     }
@@ -94,6 +115,12 @@ uint64_t sim_cpus(void) { return option_cpus; }
 uint64_t sim_seed(void) { return option_seed; }
 uint64_t sim_runs(void) { return option_runs; }
 uint64_t sim_traces(void) { return option_trace; }
+uint64_t sim_threads(void) { return option_threads; }
+uint64_t sim_wakes(void) { return option_wakes; }
+uint64_t sim_limit(void) { return option_limit; }
+uint32_t sim_is_suite(const char *name) { return option_suite && !strcmp(option_suite, name); }
+uint32_t sim_has_suite(void) { return option_suite != 0; }
+uint8_t sim_word_byte(uint64_t index) { return (uint8_t)option_words[index]; }
 
 ALIGNED void *sim_memory(uint64_t bytes) {
   void *memory = 0;
@@ -118,8 +145,21 @@ uint64_t sim_take_kicks(void) {
 }
 
 // What the runtime asks of its host.
-uint64_t apus_host_now(void) { return virtual_clock; }
-void apus_host_kick(uint32_t cpu) { kicks |= 1ull << (cpu & 63); }
+uint64_t apus_host_now(void) { return sim_clock_is_real ? sim_ticks() : virtual_clock; }
+void apus_host_kick(uint32_t cpu) {
+  if (sim_clock_is_real) return sim_kick(cpu);
+  kicks |= 1ull << (cpu & 63);
+}
+// Swift's heap: tasks run on unaligned stacks, glibc's code may not. The calls are counted, roughly if threads race.
+extern int __real_posix_memalign(void **memory, size_type alignment, size_type bytes);
+extern void __real_free(void *memory);
+static uint64_t heap_calls;
+uint64_t sim_heap_calls(void) { return heap_calls; }
+ALIGNED int __wrap_posix_memalign(void **memory, size_type alignment, size_type bytes) {
+  heap_calls++;
+  return __real_posix_memalign(memory, alignment, bytes);
+}
+ALIGNED void __wrap_free(void *memory) { __real_free(memory); }
 ALIGNED void *apus_host_allocate(uint64_t bytes) {
   void *memory = 0;
   return posix_memalign(&memory, 64, bytes) ? 0 : memory;

@@ -47,7 +47,7 @@ where
   }
 
   /// Switches the calling CPU's APIC and its timer on.
-  public func enableController() {
+  public func enableController(_ cpu: CPUIndex) {
     controller.enable()
     controller.setTimer(masked: false, deadlineMode: features.contains(.tscDeadline))
   }

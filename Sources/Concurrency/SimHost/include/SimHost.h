@@ -17,6 +17,31 @@ void sim_set_clock(uint64_t ticks);
 uint64_t sim_clock(void);
 /// The bit of a CPU that was kicked since the last call.
 uint64_t sim_take_kicks(void);
+/// Options of a process with threads: how many (0: none), messages between them, seconds, suite.
+uint64_t sim_threads(void);
+uint64_t sim_wakes(void);
+uint64_t sim_limit(void);
+uint32_t sim_has_suite(void);
+uint32_t sim_is_suite(const char *name);
+/// A byte of the suite's options; 0 behind the last.
+uint8_t sim_word_byte(uint64_t index);
+/// From now on the clock is the time-stamp counter; measures its rate.
+void sim_use_real_clock(void);
+extern uint32_t sim_clock_is_real;
+uint64_t sim_ticks(void);
+uint64_t sim_kilohertz(void);
+/// Runs `body` on `threads` pinned threads and waits for their end; 0 if `limit` seconds pass first.
+uint32_t sim_run_threads(uint64_t threads, uint64_t limit, void (*body)(void *context, uint64_t cpu), void *context);
+extern uint64_t sim_dropped_kick;
+/// Ends the halt of `cpu`, or its next one.
+void sim_kick(uint32_t cpu);
+/// Sleeps until a kick of `cpu` or tick `deadline` (all ones: none).
+void sim_halt(uint32_t cpu, uint64_t deadline);
+/// Asks all threads to end.
+void sim_stop(void);
+uint32_t sim_is_stopping(void);
+/// Calls of the heap so far.
+uint64_t sim_heap_calls(void);
 /// One byte to standard output.
 void sim_put(uint8_t byte);
 /// Flushes the output and ends the process.

@@ -1,0 +1,28 @@
+// Slice: how much work a call has done since other tasks of its CPU could run.
+import Tasks
+
+/// A count of work, in instructions as an upper estimate.
+///
+/// A slice is at most 250,000 instructions (design.md, "The runtime"); the estimate leaves a fifth of that.
+struct Slice {
+  static let limit = 200_000
+  /// A page changing hands, with its list entry.
+  static let page = 1_500
+  /// 4 KiB cleared with 8-byte stores, unrolled or not.
+  static let clearedPage = 600
+
+  private(set) var used = 0
+
+  /// Whether the slice has room for nothing more.
+  var isUsedUp: Bool { used >= Self.limit }
+
+  /// Counts work that is done.
+  mutating func spend(_ amount: Int) { used &+= amount }
+
+  /// Lets other tasks run if `amount` more does not fit.
+  nonisolated(nonsending) mutating func makeRoom(_ amount: Int) async {
+    guard used &+ amount > Self.limit else { return }
+    await Leaf.yield()
+    used = 0
+  }
+}
