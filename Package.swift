@@ -150,7 +150,7 @@ let hostedOnly: [Target] = [
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPMServer"],
+    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPM", "TPMServer"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
