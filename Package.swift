@@ -35,7 +35,7 @@ let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
-  room("Seams", ["X86"]),
+  room("Seams", ["X86", "TDX"]),
   room(
     "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
@@ -45,8 +45,13 @@ let rooms: [Target] = [
     "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
     path: "Sources/Services/RequestLoop"),
   room("TraceFormat", ["Bits"]),
+  room("Latency", ["TraceFormat"]),
+  room(
+    "TaskLatency", ["Latency", "TaskRuntime", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("TDPPlatform", ["Launch", "Seams", "TDX", "X86"], path: "Sources/Platforms/TDPPlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
@@ -91,13 +96,13 @@ let hostedTasks: Target = .target(
 let bareOnly: [Target] =
   concurrency + [
     .target(name: "Boot"),
-    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "TDX", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
       name: "board-sim",
       dependencies: [
-        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
       ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
@@ -115,6 +120,7 @@ let bareOnly: [Target] =
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
   ]
 
 let hostedOnly: [Target] = [
@@ -133,8 +139,9 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "X86"]),
+  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
@@ -143,7 +150,7 @@ let hostedOnly: [Target] = [
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPMServer"],
+    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPM", "TPMServer"],
     swiftSettings: strict),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
