@@ -58,7 +58,7 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
-  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
+  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "Seams", "TDX", "X86"]),
 ]
 
 /// A board: the executable that composes rooms into one image.
@@ -108,6 +108,11 @@ let bareOnly: [Target] =
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
+    room(
+      "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
+      exclude: ["Boot", "Selftest"]),
+    board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
