@@ -35,7 +35,7 @@ let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
-  room("Seams", ["X86"]),
+  room("Seams", ["SNP", "X86"]),
   room(
     "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
@@ -44,6 +44,8 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room(
+    "SNPPlatform", ["Bits", "Launch", "SNP", "Seams", "X86"], path: "Sources/Platforms/SNPPlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
@@ -88,7 +90,7 @@ let hostedTasks: Target = .target(
 let bareOnly: [Target] =
   concurrency + [
     .target(name: "Boot"),
-    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    room("Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
@@ -104,6 +106,7 @@ let bareOnly: [Target] =
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    board("snp", ["Idle", "Kernel", "Machine", "SNPPlatform", "Seams", "Tasks", "X86"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
@@ -127,6 +130,7 @@ let hostedOnly: [Target] = [
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
