@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include "CPUBlock.h"
 
+extern char apus_processor_entry[];
 extern char apus_boot_section_start[], apus_boot_section_end[];
 extern char apus_image_start[], apus_text_end[], apus_rodata_end[], apus_sealed_end[], apus_image_end[];
 extern char apus_boot_stack_guard[], apus_boot_stack[], apus_boot_stack_top[];
@@ -28,6 +29,7 @@ APUS_ADDRESS(apus_boot_stack_guard)
 APUS_ADDRESS(apus_boot_stack)
 APUS_ADDRESS(apus_boot_stack_top)
 APUS_ADDRESS(apus_interrupt_stubs)
+APUS_ADDRESS(apus_processor_entry)
 APUS_ADDRESS(apus_trampoline_start)
 APUS_ADDRESS(apus_trampoline_end)
 APUS_ADDRESS(apus_record_entry)
