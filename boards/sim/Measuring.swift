@@ -18,7 +18,8 @@ enum Measuring {
   private static func runtime() -> Never {
     let host = BenchHost(
       now: { ThisCPU.now }, put: { SimProcess.put($0) }, mark: {}, taskBytes: { 0 },
-      end: { SimThreads.stop() })
+      // The process's heap is glibc's, which keeps no such count.
+      heapMisses: { 0 }, end: { SimThreads.stop() })
     let suite = Suite(host)
     let world = ThreadWorld(cpus: 1) { _ throws(SpawnError) in try spawn("bench") { await suite.run() } }
     guard world.run(seconds: SimProcess.limit) else { SimProcess.exit(3) }
