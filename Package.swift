@@ -97,7 +97,11 @@ let hostedTasks: Target = .target(
 
 let bareOnly: [Target] =
   concurrency + [
-    .target(name: "Boot"),
+    .target(name: "Boot", exclude: ["Guest"]),
+    .target(name: "GuestPort", path: "Sources/Boot/Guest"),
+    .executableTarget(
+      name: "board-guest", dependencies: ["GuestPort", "SNP", "SVSMProtocol", "Seams"], path: "boards/guest",
+      exclude: ["README.md", "kernel.ld", "toolset.json"], swiftSettings: strict),
     room("Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
