@@ -107,6 +107,8 @@ let bareOnly: [Target] =
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
+    board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
