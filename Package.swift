@@ -124,6 +124,8 @@ let bareOnly: [Target] =
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
       exclude: ["Boot", "Selftest"]),
     board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
+    room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
+    board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
