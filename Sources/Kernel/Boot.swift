@@ -50,7 +50,7 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      try platform.claimMemory(memoryMap)
+      try platform.claimMemory(memoryMap, machine.bootMemory)
       if let listed = information.processors {
         processors = listed
       } else {
@@ -75,7 +75,8 @@ extension Kernel {
       }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
-        if platform.canCall(id) { processors.add(id) } else { processors.omit() }
+        let fits = processors.count < information.processorLimit
+        if fits, platform.canCall(id) { processors.add(id) } else { processors.omit() }
       }
       for _ in 0..<listed.omitted { processors.omit() }
     } catch {
@@ -152,6 +153,7 @@ extension Kernel {
     console.write(" MiB free, clock ")
     if let clock { console.write(decimal: clock.frequency / 1_000_000) }
     console.line(" MHz")
+    platform.describe()
     if options.has("map") { printMemory() }
   }
 

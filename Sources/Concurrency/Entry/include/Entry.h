@@ -2,6 +2,9 @@
 #ifndef APUS_ENTRY_H
 #define APUS_ENTRY_H
 #include "PerCPU.h"
+#ifndef __ASSEMBLER__
+#include "Stamp.h"
+#endif
 
 /// Resumes the current task; returns when a suspension or an end chose nothing to run next.
 void apus_run(void);
