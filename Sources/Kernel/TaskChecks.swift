@@ -22,33 +22,45 @@ extension Kernel {
       try spawn("hog", level: 3) { await sleepers.hog() }
     }
     guard cpu == .boot else { return }
-    let end: (Bool) -> Void = { passed in
-      self.platform.console.line(passed ? "test passed" : "test FAILED")
-      self.machine.end(passed ? .pass : .fail)
-    }
-    if options.has("test", "sleep") {
-      let report: (UInt64) -> Void = { longest in
+    let end = CheckEnd(
+      report: { longest in
         self.platform.console.write("sleeps: longest lateness in ticks: ")
         self.platform.console.write(decimal: longest)
         self.platform.console.endLine()
-      }
+      },
+      verdict: { passed in
+        self.platform.console.line(passed ? "test passed" : "test FAILED")
+        self.machine.end(passed ? .pass : .fail)
+      })
+    if options.has("test", "sleep") {
       let wanted = online.count &* SleepCheck.perCPU
-      try spawn("sleep check") { end(await sleepers.collect(wanted, report)) }
+      try spawn("sleep check") { end.verdict(await sleepers.collect(wanted, end.report)) }
     }
     if options.has("test", "interrupt") {
       let check = InterruptCheck(arm: { _ = self.platform.alarm(clock, at: Instant(ticks: $0)) })
-      try spawn("interrupt check") { end(await check.run(clock.ticks(microseconds: 200))) }
+      try spawn("interrupt check") { end.verdict(await check.run(clock.ticks(microseconds: 200))) }
     }
     if options.has("test", "reserve") || options.has("test", "objects") {
       let check = ReserveCheck(
         blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow })
       let withClosures = options.has("test", "objects")
-      try spawn("reserve check") { end(withClosures ? await check.runObjects() : await check.runFrames()) }
+      try spawn("reserve check") { end.verdict(withClosures ? await check.runObjects() : await check.runFrames()) }
     }
     if options.has("test", "remote") {
       let check = RemoteCheck(mark: { self.machine.markIdle() })
-      try spawn("remote check") { end(await check.run()) }
+      try spawn("remote check") { end.verdict(await check.run()) }
     }
+  }
+}
+
+/// What a check does at its end; not generic, so that a task may hold it.
+final class CheckEnd: @unchecked Sendable {
+  let report: (UInt64) -> Void
+  let verdict: (Bool) -> Void
+
+  init(report: @escaping (UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
+    self.report = report
+    self.verdict = verdict
   }
 }
 
