@@ -115,8 +115,8 @@ let bareOnly: [Target] =
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
-      exclude: ["Boot", "Selftest"]),
-    board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
+      exclude: ["Boot", "Selftest", "SelftestSNP"]),
+    board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
