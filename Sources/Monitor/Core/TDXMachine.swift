@@ -2,7 +2,7 @@
 
 public import Model
 import Seams
-public import TDX
+import TDX
 
 /// What the user chose for a TD.
 public struct TDXOptions: Sendable {

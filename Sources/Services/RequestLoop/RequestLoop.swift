@@ -60,7 +60,9 @@ public struct RequestLoop<
       Executor.endRest(flush: platform.flush)
       switch exit {
       case .returned:
-        if await !serveExit(of: vcpu) { own = nil }
+        // A vCPU made meanwhile is the one that came back.
+        own = current(own)
+        if let vcpu = own, await !serveExit(of: vcpu) { own = nil }
       case .handled: break
       case .refused, .dead: mayEnter = false
       }
@@ -97,8 +99,7 @@ public struct RequestLoop<
       slot.enter(in: memory)
       return true
     }
-    let call = GuestCall(
-      platform.callRegisters(context), vcpu: vcpu, caller: guest.vcpus.serial(vcpu))
+    let call = GuestCall(platform.callRegisters(context), vcpu: vcpu)
     switch pending == .reserved ? .reply(CallReply(.invalidFormat)) : await dispatch(call) {
     case .ended: return false
     case .reply(let reply):
