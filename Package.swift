@@ -150,7 +150,6 @@ let hostedOnly: [Target] = [
   tests(of: "Seams", ["X86"]),
   tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
-  tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
