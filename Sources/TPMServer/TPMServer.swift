@@ -29,6 +29,8 @@ public final class TPMServer {
     public var terminates = false
     /// The file to write the process id to.
     public var pidFile: String?
+    /// The PCR banks of a TPM that is new; libtpms has all four, and clients count on SHA-1.
+    public var banks: BankSet = [.sha1, .sha256, .sha384, .sha512]
     /// Whether the process goes to the background when its sockets are open.
     public var isDaemon = false
 
@@ -68,10 +70,10 @@ public final class TPMServer {
         }
         engine = loaded
       } else {
-        engine = TPMEngine(entropy: entropy.span)
+        engine = TPMEngine(entropy: entropy.span, banks: options.banks)
       }
     } else {
-      engine = TPMEngine(entropy: entropy.span)
+      engine = TPMEngine(entropy: entropy.span, banks: options.banks)
     }
     if options.needsNoInit { powerOn() }
   }

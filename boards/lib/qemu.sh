@@ -83,6 +83,7 @@ qemu_run() {
     35) return 1 ;;
     37) return 4 ;;
     39) return 5 ;;
+    41) return 2 ;;
     0) echo "${0##*/}: the machine was reset or switched off without a verdict" >&2 && return 4 ;;
     *) cat "$qemu_files/errors" >&2 && echo "${0##*/}: QEMU ended with code $code" >&2 && return 6 ;;
   esac

@@ -79,6 +79,11 @@ struct PublicArea {
       && type != Algorithm.keyedHash
   }
 
+  /// A keyed hash that other keys are derived from (Part 1 §28).
+  var isDerivationParent: Bool {
+    type == Algorithm.keyedHash && has(ObjectAttribute.restricted) && has(ObjectAttribute.decrypt)
+  }
+
   func write(_ out: inout Writer) {
     out.u16(type)
     out.hash(nameAlgorithm)
@@ -136,6 +141,19 @@ extension Reader {
   }
 
   mutating func barePublicArea(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
+    var area = try publicHead(nameMayBeNull: nameMayBeNull)
+    switch area.type {
+    case Algorithm.rsa: area.unique = try sized()
+    case Algorithm.ecc:
+      area.unique = try sized(limit: 48)
+      area.uniqueY = try sized()
+    default: area.unique = try sized(limit: 64)
+    }
+    return area
+  }
+
+  /// All of a public area but its `unique`.
+  mutating func publicHead(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
     var area = PublicArea()
     area.type = try u16()
     switch area.type {
@@ -148,13 +166,6 @@ extension Reader {
     guard area.attributes & ~ObjectAttribute.known == 0 else { throw error(.reservedBits) }
     area.policy = try sized()
     try parameters(into: &area)
-    switch area.type {
-    case Algorithm.rsa: area.unique = try sized()
-    case Algorithm.ecc:
-      area.unique = try sized(limit: 48)
-      area.uniqueY = try sized()
-    default: area.unique = try sized(limit: 64)
-    }
     return area
   }
 

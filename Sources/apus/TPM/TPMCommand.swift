@@ -1,4 +1,5 @@
 // TPMCommand: `apus tpm`: serves our TPM over sockets, as swtpm and the TCG simulator do, and prints what it can.
+import TPM
 import TPMServer
 
 extension Commands {
@@ -10,6 +11,7 @@ extension Commands {
     .init("--tpmstate", value: "dir=D", "keep the state in the directory D; without it the TPM forgets"),
     .init("--ctrl", value: "SOCKET", "open swtpm's control channel there"),
     .init("--flags", value: "LIST", "not-need-init, startup-clear"),
+    .init("--pcr-banks", value: "LIST", "banks of a new TPM: sha1, sha256, sha384, sha512 (default all)"),
     .init("--pid", value: "file=F", "write the process id to F"),
     .init("--daemon", short: "-d", "go to the background when the sockets are open"),
     .init("--terminate", short: "-t", "end when the data connection closes"),
@@ -90,10 +92,24 @@ extension Commands {
     let flags = fields(arguments["--flags"] ?? "")
     options.startsClear = flags["startup-clear"] != nil
     options.needsNoInit = flags["not-need-init"] != nil || options.startsClear
+    if let list = arguments["--pcr-banks"] {
+      options.banks = []
+      for name in list.split(separator: ",") { options.banks.insert(try bank(String(name))) }
+    }
     options.pidFile = arguments["--pid"].flatMap { fields($0)["file"] }
     options.isDaemon = arguments.has("--daemon")
     options.terminates = arguments.has("--terminate")
     return options
+  }
+
+  private static func bank(_ name: String) throws(Failure) -> BankSet {
+    switch name {
+    case "sha1": return .sha1
+    case "sha256": return .sha256
+    case "sha384": return .sha384
+    case "sha512": return .sha512
+    default: throw Failure("there is no PCR bank \(name)", fix: "choose of sha1, sha256, sha384, sha512")
+    }
   }
 
   private static func serve(_ options: TPMServer.Options) throws(Failure) -> Int32 {

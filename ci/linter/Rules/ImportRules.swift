@@ -63,8 +63,8 @@ public enum ImportRules {
     "Boot": [],
     "SimMachine": ["Model", "Seams"],
     "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
-    "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
-    "MonitorMachine": ["X86", "Boot"],
+    "Monitor": ["Model", "X86", "SNP", "TDX", "IGVM", "Measurement", "Launch", "Seams"],
+    "MonitorMachine": ["Monitor", "MonitorBoot", "Seams"],
     "TPMServer": ["TPM"],
     "apus": [
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
