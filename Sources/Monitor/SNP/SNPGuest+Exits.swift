@@ -3,6 +3,7 @@
 import Bits
 import Model
 import SNP
+import Seams
 import X86
 
 extension SNPGuest {

@@ -3,6 +3,7 @@
 import Bits
 import Model
 import SNP
+import Seams
 
 extension SNPGuest {
   /// A nested fault: the model decides; what it allows is mapped, what it forbids goes where the architecture says.

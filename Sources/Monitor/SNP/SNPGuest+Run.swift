@@ -3,6 +3,7 @@
 import Bits
 import Model
 import SNP
+import Seams
 
 extension SNPGuest {
   /// The first step of a CPU, and the one after a halt.

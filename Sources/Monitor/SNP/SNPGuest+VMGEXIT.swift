@@ -3,6 +3,8 @@
 import Bits
 import Model
 import SNP
+import Seams
+import X86
 
 extension SNPGuest {
   /// Serves VMGEXIT by the value of the level's GHCB MSR (reference B.4); the exit itself is booked already.
