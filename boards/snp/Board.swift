@@ -10,9 +10,14 @@ import X86
 @main struct SNPBoard {
   static func main() {
     let hardware = SNPCPU()
-    let platform = SNPPlatform(
-      hardware: hardware, memory: DirectMemory.boot, cycles: MachineCycles(),
-      launchPage: KernelImage.startInfo)
+    let platform: SNPPlatform<SNPCPU, DirectMemory, MachineCycles>
+    do throws(TerminationReason) {
+      platform = try SNPPlatform(
+        hardware: hardware, memory: DirectMemory.boot, cycles: MachineCycles(),
+        launchPage: KernelImage.startInfo)
+    } catch {
+      hardware.terminate(error)
+    }
     MachineCPUID.install(platform.cpuid)
     Death.install(SNPPanicPlatform(platform.ghcb, platform.console))
     let traps = SNPTraps(
