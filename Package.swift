@@ -98,7 +98,8 @@ let bareOnly: [Target] =
     .executableTarget(
       name: "board-sim",
       dependencies: [
-        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks",
+        "Timer", "_Concurrency",
       ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
@@ -138,8 +139,14 @@ let hostedOnly: [Target] = [
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat"],
+    dependencies: [
+      "BenchReport", "Bits", "IGVM", "Latency", "Measurement", "Launch", "ImageBuilder", "Crypto",
+      "TraceFormat",
+    ],
     swiftSettings: strict),
+  .target(name: "BenchReport", dependencies: ["Latency"], swiftSettings: strict),
+  tests(of: "Latency", ["TraceFormat"]),
+  tests(of: "BenchReport", ["Latency"]),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),

@@ -4,5 +4,6 @@ enum Commands {
   static let all: [Command] = [
     igvm,
     trace,
+    bench,
   ]
 }
