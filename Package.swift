@@ -35,12 +35,15 @@ let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
-  room("Seams", ["X86"]),
+  room("Seams", ["X86", "TDX"]),
   room(
     "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
+  room(
+    "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
+    path: "Sources/Services/RequestLoop"),
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
@@ -48,6 +51,7 @@ let rooms: [Target] = [
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room("TDPPlatform", ["Launch", "Seams", "TDX", "X86"], path: "Sources/Platforms/TDPPlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
@@ -58,14 +62,21 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
-  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
+  room(
+    "Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "Seams", "TDX", "X86"]),
 ]
 
+/// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
+let isBench = Context.environment["APUS_BENCH"] != nil
+
 /// A board: the executable that composes rooms into one image.
+///
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
-    name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"], swiftSettings: strict)
+    name: "board-\(name)", dependencies: imports + (isBench ? ["Latency", "TaskLatency"] : []),
+    path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -92,7 +103,7 @@ let hostedTasks: Target = .target(
 let bareOnly: [Target] =
   concurrency + [
     .target(name: "Boot"),
-    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "TDX", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
@@ -109,9 +120,15 @@ let bareOnly: [Target] =
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
+    room(
+      "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
+      exclude: ["Boot", "Selftest"]),
+    board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
   ]
 
 let hostedOnly: [Target] = [
@@ -130,18 +147,20 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "X86"]),
+  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
     dependencies: [
-      "BenchReport", "Bits", "IGVM", "Latency", "Measurement", "Launch", "ImageBuilder", "Crypto",
-      "TraceFormat",
+      "BenchReport", "Bits", "IGVM", "Latency", "Measurement", "Launch", "ImageBuilder", "Crypto", "TPM",
+      "TPMServer", "TraceFormat",
     ],
     swiftSettings: strict),
   .target(name: "BenchReport", dependencies: ["Latency"], swiftSettings: strict),
@@ -152,9 +171,8 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
-  tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
-  .executableTarget(name: "apus-tpm", dependencies: ["TPMServer"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]
 

@@ -74,6 +74,25 @@ extension BenchFile {
     self.peers = peers
   }
 
+  /// Keeps, metric by metric, the better of this process's run and another's: the smaller median of what is better
+  /// small, the larger of a share; of exact figures the larger, which is the worse.
+  public mutating func keepBest(of other: BenchFile) {
+    for index in metrics.indices {
+      let own = metrics[index]
+      guard let new = other[own.key] else { continue }
+      let isBetter =
+        switch own.unit {
+        case "ticks": new.warm.p50 < own.warm.p50
+        case "basisPoints": new.warm.p50 > own.warm.p50
+        default: new.warm.max > own.warm.max
+        }
+      if isBetter { metrics[index] = new }
+      metrics[index].instructions = [own.instructions, new.instructions].compactMap { $0 }.min()
+      metrics[index].lockedInstructions = [own.lockedInstructions, new.lockedInstructions].compactMap { $0 }
+        .max()
+    }
+  }
+
   /// Adds L15: L3 of an image with another trace level.
   public mutating func addLevel(of other: BenchFile) {
     guard var metric = other["L3"] else { return }

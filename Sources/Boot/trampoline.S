@@ -129,6 +129,21 @@ apus_trampoline_mailbox:
   .globl apus_trampoline_end
 apus_trampoline_end:
 
+  // Where a CPU begins that is given its registers: RDI = my record. It takes the call, or parks.
+  .section .text.apus_record_entry, "ax", @progbits
+  .globl apus_record_entry
+apus_record_entry:
+  movl $GO, %eax
+  movl $STARTED, %ecx
+  lock cmpxchgl %ecx, STATE(%rdi)
+  jne 1f
+  movq BLOCK(%rdi), %rdi
+  jmp apus_processor_entry
+1: movl $1, PARKED(%rdi)
+2: cli
+  hlt
+  jmp 2b
+
   // At the kernel's own addresses: RDI = my block.
   .section .text.apus_processor_entry, "ax", @progbits
   .globl apus_processor_entry

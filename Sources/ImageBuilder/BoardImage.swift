@@ -113,6 +113,7 @@ struct BoardImage {
     information.sharedGPABoundary = boundary
     information.guestByteCount = options.guestByteCount
     information.consolePort = options.consolePort
+    information.commandLine = options.kernelCommandLine
     var start = range.start
     let end = range.start + range.byteCount
     // The header's size has 32 bits, so a range of 4 GiB or more takes several.
@@ -285,8 +286,10 @@ extension BoardImage {
     }
     guard let page = information.encoded() else {
       throw ImageError(
-        .capacity, "more than \(LaunchInformation.maximumAreaCount) areas",
-        fix: "use fewer segments or a simpler firmware")
+        .capacity,
+        "more than \(LaunchInformation.maximumAreaCount) areas, or a kernel command line beyond "
+          + "\(LaunchInformation.maximumCommandLineByteCount) bytes",
+        fix: "use fewer segments, a simpler firmware or fewer words")
     }
     try plan.place(page[...], byteCount: 4096, at: launch.gpa, owner: "area launchInformation")
   }

@@ -29,6 +29,8 @@ public struct BuildOptions: Equatable, Sendable {
   public var firmware: FirmwareImage?
   /// A flat guest image, loaded at 2 MiB.
   public var guestImage: [UInt8]?
+  /// The kernel's own command line, at most 255 bytes; measured.
+  public var kernelCommandLine: [UInt8] = []
   /// A Linux guest.
   public var linux: LinuxPayload?
 

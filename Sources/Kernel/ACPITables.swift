@@ -77,7 +77,8 @@ public struct ACPITables<Memory: PhysicalMemory> {
     return found
   }
 
-  private func processors(madt: PhysicalAddress, boot: APICID) throws(ACPIError) -> ProcessorList {
+  /// The CPUs that are enabled in the MADT at `madt`, after the one that booted.
+  public func processors(madt: PhysicalAddress, boot: APICID) throws(ACPIError) -> ProcessorList {
     var cursor = TableCursor(memory, at: madt, limit: 8)
     guard try cursor.u32() == 0x4349_5041 else { throw .badSignature }
     let length = try cursor.u32()

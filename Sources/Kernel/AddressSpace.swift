@@ -21,18 +21,25 @@ public enum MappingError: Error, Equatable, Sendable {
 /// It changes tables only: whoever takes rights away flushes (`RetiredFrames`).
 public struct AddressSpace<Memory: PhysicalMemory> {
   private let memory: Memory
-  /// The top table, for CR3.
+  private let privacy: PrivacyBits
+  /// The top table.
   public let root: PhysicalAddress
+  /// The value of CR3 that makes this the CPU's address space.
+  public var control: PhysicalAddress { PhysicalAddress(root.rawValue | privacy.privateMask) }
 
-  /// A new, empty address space.
-  public init(memory: Memory, frames: some FrameSource) throws(MappingError) {
+  /// A new, empty address space whose mappings say by `privacy` what they are.
+  public init(
+    memory: Memory, frames: some FrameSource, privacy: PrivacyBits = PrivacyBits()
+  ) throws(MappingError) {
     self.memory = memory
+    self.privacy = privacy
     root = try Self.newTable(memory, frames)
   }
 
   /// The address space whose top table is at `root`.
-  public init(memory: Memory, root: PhysicalAddress) {
+  public init(memory: Memory, root: PhysicalAddress, privacy: PrivacyBits = PrivacyBits()) {
     self.memory = memory
+    self.privacy = privacy
     self.root = root
   }
 
@@ -54,7 +61,7 @@ public struct AddressSpace<Memory: PhysicalMemory> {
       let size = Self.size(at: from, to, left: bytes &- done, largest: largest)
       let slot = try entry(for: from, level: size.level, frames: frames)
       guard !load(slot).isPresent else { throw .alreadyMapped }
-      memory.store(PageTableEntry.leaf(to, size: size, permissions).rawValue, at: slot)
+      memory.store(PageTableEntry.leaf(to, size: size, permissions, privacy).rawValue, at: slot)
       done &+= size.bytes
     }
   }
@@ -68,8 +75,8 @@ public struct AddressSpace<Memory: PhysicalMemory> {
     var done: UInt64 = 0
     while done < bytes {
       let slot = try leaf(virtual.advanced(by: done))
-      let page = load(slot).address
-      memory.store(PageTableEntry.leaf(page, size: .size4K, permissions).rawValue, at: slot)
+      let page = load(slot).address(privacy)
+      memory.store(PageTableEntry.leaf(page, size: .size4K, permissions, privacy).rawValue, at: slot)
       done &+= Frame.bytes
     }
   }
@@ -78,7 +85,7 @@ public struct AddressSpace<Memory: PhysicalMemory> {
   public func unmap(_ virtual: VirtualAddress) throws(MappingError) -> Frame {
     try check(virtual, Frame.bytes)
     let slot = try leaf(virtual)
-    let page = load(slot).address
+    let page = load(slot).address(privacy)
     memory.store(PageTableEntry.empty.rawValue, at: slot)
     return Frame(containing: page)
   }
@@ -91,7 +98,7 @@ public struct AddressSpace<Memory: PhysicalMemory> {
       let entry = load(table.advanced(by: UInt64(virtual.tableIndex(level: level)) &* 8))
       guard entry.isPresent else { return nil }
       if entry.isLeaf(level: level) { return (entry, level) }
-      table = entry.address
+      table = entry.address(privacy)
       level &-= 1
     }
     return nil
@@ -133,10 +140,10 @@ public struct AddressSpace<Memory: PhysicalMemory> {
       let found = load(slot)
       if found.isPresent {
         guard !found.isLeaf(level: current) else { throw .alreadyMapped }
-        table = found.address
+        table = found.address(privacy)
       } else {
         table = try Self.newTable(memory, frames)
-        memory.store(PageTableEntry.table(table).rawValue, at: slot)
+        memory.store(PageTableEntry.table(table, privacy).rawValue, at: slot)
       }
       current &-= 1
     }
@@ -151,7 +158,7 @@ public struct AddressSpace<Memory: PhysicalMemory> {
       guard found.isPresent else { throw .notMapped }
       if level == 1 { return slot }
       guard !found.isLeaf(level: level) else { throw .notMapped }
-      table = found.address
+      table = found.address(privacy)
       level &-= 1
     }
   }

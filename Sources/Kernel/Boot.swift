@@ -17,6 +17,7 @@ extension Kernel {
       try buildAddressSpace()
       buildHeap()
       try mapInterruptStacks(.boot)
+      if Platform.hasHostEvents { machine.useEventStacks() }
       startTime()
       prepareSoak()
       startProcessors()
@@ -49,25 +50,29 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      try platform.claimMemory(memoryMap)
+      try platform.claimMemory(memoryMap, machine.bootMemory)
       if let listed = information.processors {
         processors = listed
       } else {
-        readProcessors(information.rootPointer)
+        readProcessors(information)
       }
     } catch {
       throw .information(error)
     }
   }
 
-  private func readProcessors(_ rootPointer: PhysicalAddress?) {
-    guard let rootPointer else {
-      platform.console.line("no ACPI tables: one CPU")
-      return
-    }
+  private func readProcessors(_ information: BootInformation) {
     do throws(ACPIError) {
       let tables = ACPITables(memory: machine.bootMemory)
-      let listed = try tables.processors(rootPointer: rootPointer, boot: machine.apicID)
+      let listed: ProcessorList
+      if let table = information.processorTable {
+        listed = try tables.processors(madt: table, boot: machine.apicID)
+      } else if let pointer = information.rootPointer {
+        listed = try tables.processors(rootPointer: pointer, boot: machine.apicID)
+      } else {
+        platform.console.line("no ACPI tables: one CPU")
+        return
+      }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
         if platform.canCall(id) { processors.add(id) } else { processors.omit() }
@@ -97,15 +102,28 @@ extension Kernel {
 
   private func buildHeap() {
     guard let frames else { return }
-    let heap = KernelHeap(memory: memory, frames: frames, frameLimit: Self.heapLimit)
+    let stocks = makeStocks(frames)
+    let heap = KernelHeap(
+      memory: memory, frames: frames, stocks: stocks, frameLimit: heapLimit, reserve: Self.heapReserve,
+      lowness: { ThisCPU.setMemoryLow($0) })
     self.heap = heap
     machine.install(heap: heap)
-    let tasks = TaskMemory(memory: memory, frames: frames, frameLimit: frames.tags.frameCount / 2)
+    let tasks = TaskMemory(
+      memory: memory, frames: frames, stocks: stocks, frameLimit: frames.tags.frameCount / 2,
+      reserve: Self.taskReserve)
     self.tasks = tasks
     machine.install(blocks: tasks)
     // The boot tables and the 32-bit entry are of no use on our own tables.
     guard let part = machine.image?.discardable else { return }
     frames.withTable { table in table.reserve(start: part.start, bytes: part.bytes, .free) }
+  }
+
+  // Every CPU's stock of frames; without memory for them the CPUs share the pools.
+  private func makeStocks(_ frames: Frames) -> FrameStocks<Machine.Memory>? {
+    let count = UInt32(truncatingIfNeeded: processors.count)
+    let needed = FrameStocks<Machine.Memory>.frames(for: count)
+    guard let first = try? frames.allocate(count: needed, .processor, rest: .processor) else { return nil }
+    return FrameStocks(memory: memory, base: first.start, count: count)
   }
 
   private func startTime() {
@@ -133,6 +151,7 @@ extension Kernel {
     console.write(" MiB free, clock ")
     if let clock { console.write(decimal: clock.frequency / 1_000_000) }
     console.line(" MHz")
+    platform.describe()
     if options.has("map") { printMemory() }
   }
 

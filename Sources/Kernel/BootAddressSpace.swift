@@ -16,7 +16,7 @@ extension Kernel {
   func buildAddressSpace() throws(BootFailure) {
     guard let frames, let image = machine.image else { throw .image }
     do throws(MappingError) {
-      let space = try AddressSpace(memory: memory, frames: frames)
+      let space = try AddressSpace(memory: memory, frames: frames, privacy: platform.privacy)
       for index in 0..<image.segments.count {
         let segment = image.segments[index]
         guard segment.bytes > 0 else { continue }
@@ -29,7 +29,12 @@ extension Kernel {
           VirtualAddress(KernelLayout.localAPIC), to: page, bytes: Frame.bytes, [.write, .device],
           frames: frames)
       }
-      machine.activate(space.root)
+      if let shared = platform.sharedPages {
+        try space.map(
+          KernelLayout.shared(shared.start), to: shared.start, bytes: shared.bytes, [.write, .shared],
+          frames: frames)
+      }
+      machine.activate(space.control)
       self.space = space
     } catch {
       throw .mapping(error)
@@ -71,6 +76,12 @@ extension Kernel {
       for index in kinds.indices {
         try mapFresh(
           slot.interruptStack(kinds[index]), bytes: ProcessorSlot.interruptStackBytes, space, frames)
+      }
+      if Platform.hasHostEvents {
+        try mapFresh(
+          slot.interruptStack(.vmmCommunication), bytes: ProcessorSlot.interruptStackBytes, space, frames)
+        try mapFresh(
+          slot.interruptStack(.hypervisorInjection), bytes: ProcessorSlot.interruptStackBytes, space, frames)
       }
       guard cpu != .boot else { return }
       try mapFresh(slot.stack, bytes: ProcessorSlot.stackBytes, space, frames)

@@ -10,22 +10,50 @@ extension Kernel {
   func startProcessors() {
     guard processors.count > 1, let frames, let space, let clock else { return }
     let ready = prepareProcessors(space)
+    machine.install(entry: self)
+    let start: (place: StartPlace, mailbox: Machine.Mailbox)?
+    switch Platform.startMode {
+    case .page: start = pageStart(frames, space)
+    case .registers: start = registerStart(frames, space)
+    }
+    guard let start else { return }
+    mailbox = start.mailbox
+    let caller = platform.caller(start.place, list: processors, memory: memory)
+    self.caller = caller
+    call(ready, start.mailbox, caller, clock)
+  }
+
+  private func pageStart(
+    _ frames: Frames, _ space: AddressSpace<Machine.Memory>
+  ) -> (StartPlace, Machine.Mailbox)? {
     guard let pages = machine.startPages ?? lowPages(frames),
       let root = trampolineSpace(pages.code, pages.mailbox)
     else {
       platform.console.line("no memory to start other CPUs in: one CPU")
-      return
+      return nil
     }
     let code = pages.code
     let mailbox = machine.installTrampoline(
       code: code, mailbox: pages.mailbox, root: root, list: processors, memory: memory)
     // From here on the code page never changes: a CPU that comes too late halts in it.
     _ = try? space.protect(KernelLayout.direct(code.start), bytes: Frame.bytes, [])
-    machine.install(entry: self)
-    self.mailbox = mailbox
-    let caller = platform.caller(trampoline: code, list: processors)
-    self.caller = caller
-    call(ready, mailbox, caller, clock)
+    return (StartPlace(page: code), mailbox)
+  }
+
+  private func registerStart(
+    _ frames: Frames, _ space: AddressSpace<Machine.Memory>
+  ) -> (StartPlace, Machine.Mailbox)? {
+    let count = UInt64(processors.count) &+ 1
+    guard let records = try? frames.allocate(.trampoline),
+      let states = try? frames.allocate(count: count, .trampoline, rest: .trampoline)
+    else {
+      platform.console.line("no memory to start other CPUs: one CPU")
+      return nil
+    }
+    let mailbox = machine.installRecords(records, list: processors, memory: memory)
+    let machine = machine
+    let root = space.control
+    return (StartPlace(page: states) { machine.startRegisters(of: $0, root: root) }, mailbox)
   }
 
   // Sets everything aside that a CPU needs before it is called.
@@ -37,7 +65,7 @@ extension Kernel {
         leaveOut(cpu, "has no memory for its stacks")
         continue
       }
-      machine.fillProcessor(cpu, apicID: id, root: space.root)
+      machine.fillProcessor(cpu, apicID: id, root: space.control)
       ready.insert(cpu)
     }
     return ready

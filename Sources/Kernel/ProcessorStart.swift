@@ -80,8 +80,10 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
 
   // The CPU may win either exchange at the last moment; then it is in.
   private func close(_ cpu: CPUIndex) {
-    if mailbox.exchange(cpu, expected: .go, with: .revoked) == .started {
-      _ = mailbox.exchange(cpu, expected: .started, with: .expelled)
+    let before = mailbox.exchange(cpu, expected: .go, with: .revoked)
+    if before == .go { caller.withdraw(cpu) }
+    if before == .started, mailbox.exchange(cpu, expected: .started, with: .expelled) == .started {
+      caller.withdraw(cpu)
     }
   }
 

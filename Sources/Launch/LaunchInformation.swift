@@ -38,6 +38,7 @@ public struct LaunchArea: Equatable, Sendable {
 /// | 0x36 | 2 | number of areas |
 /// | 0x38 | 8 | guest memory that the range was sized for, bytes |
 /// | 0x40 | 24 each | areas: {kind u32, reserved u32, start u64, bytes u64} |
+/// | 0xF00 | 256 | the kernel's own command line, ended by a zero byte |
 public struct LaunchInformation: Equatable, Sendable {
   /// "APUSLNCH", little-endian.
   public static let magic: UInt64 = 0x4843_4E4C_5355_5041
@@ -48,7 +49,11 @@ public struct LaunchInformation: Equatable, Sendable {
   /// Where the areas start, bytes.
   public static let areasOffset = 0x40
   /// The most areas that fit.
-  public static let maximumAreaCount = (byteCount - areasOffset) / 24
+  public static let maximumAreaCount = (commandLineOffset - areasOffset) / 24
+  /// Where the kernel's command line starts, bytes.
+  public static let commandLineOffset = 0xF00
+  /// The longest command line without its zero, bytes.
+  public static let maximumCommandLineByteCount = byteCount - commandLineOffset - 1
 
   /// The IGVM number of the platform.
   public var platform: UInt32
@@ -70,6 +75,8 @@ public struct LaunchInformation: Equatable, Sendable {
   public var guestByteCount: UInt64
   /// The areas, in the order in which the builder placed them.
   public var areas: [LaunchArea]
+  /// The kernel's own command line, without a zero byte.
+  public var commandLine: [UInt8]
 
   /// Information with no areas yet.
   public init(platform: UInt32, hypervisor: UInt32) {
@@ -83,6 +90,7 @@ public struct LaunchInformation: Equatable, Sendable {
     consolePort = 0
     guestByteCount = 0
     areas = []
+    commandLine = []
   }
 
   /// Why a page is not launch information.
@@ -127,6 +135,7 @@ public struct LaunchInformation: Equatable, Sendable {
     guard version == Self.version else { throw .version }
     guard count <= Self.maximumAreaCount else { throw .tooManyAreas }
     areas = []
+    commandLine = []
     do throws(ByteError) {
       for _ in 0..<count {
         let kind = AreaKind(rawValue: try reader.little(UInt32.self, page))
@@ -137,11 +146,17 @@ public struct LaunchInformation: Equatable, Sendable {
     } catch {
       throw .truncated
     }
+    for offset in Self.commandLineOffset..<Self.byteCount {
+      guard page[offset] != 0 else { break }
+      commandLine.append(page[offset])
+    }
   }
 
-  /// The 4096 bytes of the page; nil if there are more areas than fit.
+  /// The 4096 bytes of the page; nil if there are more areas than fit, or the command line is too long or holds a zero.
   public func encoded() -> [UInt8]? {
-    guard areas.count <= Self.maximumAreaCount else { return nil }
+    guard areas.count <= Self.maximumAreaCount, commandLine.count <= Self.maximumCommandLineByteCount,
+      !commandLine.contains(0)
+    else { return nil }
     var out: [UInt8] = []
     func append<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
       for index in 0..<(T.bitWidth / 8) {
@@ -161,6 +176,8 @@ public struct LaunchInformation: Equatable, Sendable {
       append(area.gpa)
       append(area.byteCount)
     }
+    out.append(contentsOf: repeatElement(0, count: Self.commandLineOffset - out.count))
+    out.append(contentsOf: commandLine)
     out.append(contentsOf: repeatElement(0, count: Self.byteCount - out.count))
     return out
   }

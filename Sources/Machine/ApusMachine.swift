@@ -4,7 +4,7 @@ public import Seams
 public import X86
 
 /// The machine that the kernel's image runs on; `Start` is how its CPUs come in.
-public struct ApusMachine<Start: StartMethod>: BareMachine {
+public struct ApusMachine<Start: StartMethod>: BareMachine, Sendable {
   /// PAUSE.
   public typealias Hint = MachineHint
   private let start: Start
@@ -44,6 +44,9 @@ public struct ApusMachine<Start: StartMethod>: BareMachine {
   /// Fills the interrupt table.
   public func fillInterruptTable() { Processor.fillInterruptTable() }
 
+  /// Gives #VC and #HV their own stacks.
+  public func useEventStacks() { Processor.useEventStacks() }
+
   /// Fills the block of `cpu`.
   public func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress) {
     let slot = ProcessorSlot(cpu)
@@ -75,6 +78,20 @@ public struct ApusMachine<Start: StartMethod>: BareMachine {
       StartPages(code: code, mailbox: mailbox), root: root, list: list, memory: memory)
     StartedProcessor.expect(at: result)
     return result
+  }
+
+  /// Writes the records of CPUs that begin with registers of their own.
+  public func installRecords(
+    _ page: Frame, list: ProcessorList, memory: DirectMemory
+  ) -> MachineMailbox {
+    let result = StartRecords.install(page, list: list, memory: memory)
+    StartedProcessor.expect(at: result)
+    return result
+  }
+
+  /// The registers with which `cpu` begins.
+  public func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters? {
+    StartRecords.registers(of: cpu, root: root)
   }
 
   /// The language runtime's heap.

@@ -23,13 +23,23 @@ public enum Processor {
         case Vector.machineCheck: .machineCheck
         default: .current
         }
-      let handler = VirtualAddress(apus_interrupt_stubs_address() &+ UInt64(number) &* 16)
-      let gate = InterruptGate(handler: handler, stackTable: kind)
-      // UNSAFETY: 512 words, two per vector.
-      let table = unsafe UnsafeMutablePointer<UInt64>(bitPattern: UInt(apus_interrupt_table_address()))
-      unsafe table?[2 * number] = gate.low
-      unsafe table?[2 * number + 1] = gate.high
+      setGate(number, kind)
     }
+  }
+
+  /// Gives #VC and #HV their own stacks, once those are mapped and before the table is sealed.
+  public static func useEventStacks() {
+    setGate(Int(Vector.vmmCommunication), .vmmCommunication)
+    setGate(Int(Vector.hypervisorInjection), .hypervisorInjection)
+  }
+
+  // UNSAFETY: 512 words, two per vector below 256.
+  private static func setGate(_ number: Int, _ kind: InterruptStack) {
+    let handler = VirtualAddress(apus_interrupt_stubs_address() &+ UInt64(number) &* 16)
+    let gate = InterruptGate(handler: handler, stackTable: kind)
+    let table = unsafe UnsafeMutablePointer<UInt64>(bitPattern: UInt(apus_interrupt_table_address()))
+    unsafe table?[2 * number] = gate.low
+    unsafe table?[2 * number + 1] = gate.high
   }
 
   /// Fills a CPU's block before the CPU runs on it.

@@ -51,10 +51,18 @@ public enum MachineHint: SpinHint {
   public static func relax() { apus_pause() }
 }
 
+nonisolated(unsafe) private var cpuidSource: (any CPUIDSource)?
+
 /// What this CPU says of itself.
 public enum MachineCPUID {
+  /// From now on `source` answers in place of the instruction.
+  public static func install(_ source: any CPUIDSource) { unsafe cpuidSource = source }
   /// CPUID.
   public static func read(_ leaf: UInt32, _ subleaf: UInt32) -> CPUIDResult {
+    if let source = unsafe cpuidSource {
+      let result = source.cpuid(leaf, subleaf)
+      return CPUIDResult(eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx)
+    }
     let result = apus_cpuid(leaf, subleaf)
     return CPUIDResult(eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx)
   }

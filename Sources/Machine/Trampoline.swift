@@ -39,9 +39,15 @@ public struct TrampolineStart: StartMethod {
       memory, code.start.advanced(by: apus_trampoline_mailbox_address() &- start),
       UInt32(truncatingIfNeeded: mailbox.start.rawValue))
 
+    let result = Self.install(records: mailbox, list: list, memory: memory)
+    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
+    return result
+  }
+
+  // The list of CPUs, at the layout that trampoline.S reads.
+  static func install(records mailbox: Frame, list: ProcessorList, memory: DirectMemory) -> MachineMailbox {
     memory.zero(mailbox.start, count: Frame.bytes)
     memory.store(UInt32(truncatingIfNeeded: list.count), at: mailbox.start)
-    memory.store(UInt32(truncatingIfNeeded: root.rawValue), at: mailbox.start.advanced(by: 4))
     for number in 0..<UInt32(truncatingIfNeeded: list.count) {
       guard let id = list[CPUIndex(number)] else { continue }
       let record = mailbox.start.advanced(by: 128 &+ 32 &* UInt64(number))

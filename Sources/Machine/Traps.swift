@@ -4,20 +4,23 @@ public import Seams
 import X86
 
 nonisolated(unsafe) private var handler: (any TrapHandler)?
-nonisolated(unsafe) private var ownVector: UInt8 = 0
+// A bit for each exception.
+nonisolated(unsafe) private var ownVectors: UInt32 = 0
 
 /// The platform's exceptions.
 public enum Traps {
-  /// From now on exception `vector` goes to `trapHandler` first; at most one vector, never 0.
+  /// From now on exception `vector`, below 32, goes to `trapHandler` first, as do those named before; there is one handler.
   public static func install(_ trapHandler: any TrapHandler, vector: UInt8) {
     unsafe handler = trapHandler
-    unsafe ownVector = vector
+    unsafe ownVectors |= 1 << UInt32(vector & 31)
   }
 
   // Whether the driver has answered; the frame then holds what it changed.
   static func answer(_ frame: UnsafeMutablePointer<apus_exception_frame>) -> Bool {
     let vector = UInt8(truncatingIfNeeded: unsafe frame.pointee.vector)
-    guard vector != 0, unsafe vector == ownVector, let handler = unsafe handler else { return false }
+    guard vector < 32, unsafe ownVectors >> UInt32(vector) & 1 == 1, let handler = unsafe handler else {
+      return false
+    }
     var trap = unsafe TrapFrame(frame.pointee)
     guard handler.handle(vector, &trap) else { return false }
     unsafe frame.pointee.take(trap)
@@ -35,6 +38,7 @@ extension TrapFrame {
     rip = frame.rip
     rflags = frame.rflags
     error = frame.error
+    address = apus_read_cr2()
   }
 }
 

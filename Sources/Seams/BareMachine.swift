@@ -92,11 +92,13 @@ public protocol BareMachine: SendableMetatype {
 
   /// Fills the interrupt table, once.
   func fillInterruptTable()
+  /// Gives #VC and #HV stacks of their own: the boot CPU's are mapped, the other CPUs' will be.
+  func useEventStacks()
   /// Fills the block of `cpu`, whose stacks are mapped as `ProcessorSlot` says (the boot CPU's main stack is the image's).
   func fillProcessor(_ cpu: CPUIndex, apicID: APICID, root: PhysicalAddress)
   /// Loads this CPU's tables and switches its protections on.
   func loadTables()
-  /// Makes `root` this CPU's page tables.
+  /// Makes `root`, a value of CR3, this CPU's page tables.
   func activate(_ root: PhysicalAddress)
   /// Where the other CPUs wait to be started, if the image has a place for that; nil: two frames below 1 MiB are taken.
   var startPages: StartPages? { get }
@@ -104,6 +106,10 @@ public protocol BareMachine: SendableMetatype {
   func installTrampoline(
     code: Frame, mailbox: Frame, root: PhysicalAddress, list: ProcessorList, memory: Memory
   ) -> Mailbox
+  /// Writes the list of CPUs to `page`, for CPUs that begin with registers of their own.
+  func installRecords(_ page: Frame, list: ProcessorList, memory: Memory) -> Mailbox
+  /// What `cpu` begins with on the tables at `root`, once its record is installed; nil if it has no block.
+  func startRegisters(of cpu: CPUIndex, root: PhysicalAddress) -> StartRegisters?
   /// From now on the language runtime's allocations come from `heap`.
   func install(heap: any HeapSource)
   /// From now on the task runtime's blocks come from `blocks`.

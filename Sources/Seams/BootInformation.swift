@@ -96,6 +96,8 @@ public struct BootInformation: Sendable {
   public var commandLine = CommandLine()
   /// Where the ACPI root pointer lies, nil if the platform has none.
   public var rootPointer: PhysicalAddress?
+  /// Where the MADT itself lies, for a platform that is given no other table.
+  public var processorTable: PhysicalAddress?
   /// The CPUs, where the platform itself lists them; ACPI is not asked then.
   public var processors: ProcessorList?
   /// Nothing known.

@@ -5,6 +5,8 @@ public import X86
 ///
 /// *May be called from*: a task of any CPU; does not wait.
 public protocol MemoryExchange {
+  /// Whether the kernel takes pages at all; if not, the calls are unsupported.
+  static var isSupported: Bool { get }
   /// Takes 4 KiB pages that are private and that the guest can't reach any more; false if they can't be booked.
   ///
   /// `pageCount` is 1 or 512, `address` aligned to it.
@@ -15,4 +17,9 @@ public protocol MemoryExchange {
   func returnWithdrawn(_ address: PhysicalAddress)
   /// Whether `withdraw` would give a page.
   var hasSpare: Bool { get }
+}
+
+extension MemoryExchange {
+  /// True.
+  @inlinable public static var isSupported: Bool { true }
 }

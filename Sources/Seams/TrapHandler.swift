@@ -10,6 +10,8 @@ public struct TrapFrame: Sendable {
   public var rflags: UInt64 = 0
   /// The error code, 0 where the exception has none.
   public var error: UInt64 = 0
+  /// CR2: where the access went that a page fault or a private page refused.
+  public var address: UInt64 = 0
   /// A frame of zeros.
   public init() {}
 }

@@ -24,7 +24,11 @@ public struct TPMEngine {
   var isManufactured = true
 
   /// A new TPM with fresh seeds, not yet started; `entropy` holds at least 48 random bytes.
-  public init(entropy: borrowing Span<UInt8>) {
+  ///
+  /// `banks` are the PCR banks allocated at first; PCR_Allocate changes them.
+  public init(entropy: borrowing Span<UInt8>, banks: BankSet = .strong) {
+    persistent.banks = banks.rawValue & 0b1111
+    persistent.activeBanks = persistent.banks
     let none = InlineArray<1, UInt8>(repeating: 0)
     drbg = HMACDRBG(entropy: entropy, nonce: none.span, personalization: none.span)
     persistent.owner.seed = drbg.bytes(48)
@@ -76,6 +80,7 @@ public struct TPMEngine {
       volatile.sessions[index] = .free
     }
     volatile.null.wipe()
+    volatile.commitments.secret.wipe()
   }
 
   mutating func clear(slot index: Int) {
@@ -162,6 +167,26 @@ public struct TPMEngine {
   /// Makes the TPM answer only GetCapability and GetTestResult until the next power-on: for a caller that
   /// found it cannot keep the state.
   public mutating func enterFailureMode() { volatile.isFailed = true }
+}
+
+/// PCR banks by their hashes.
+public struct BankSet: OptionSet, Sendable {
+  /// Bit n: the bank of hash n.
+  public let rawValue: UInt8
+
+  /// A set of bits.
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// SHA-1.
+  public static let sha1 = BankSet(rawValue: 1)
+  /// SHA-256.
+  public static let sha256 = BankSet(rawValue: 2)
+  /// SHA-384.
+  public static let sha384 = BankSet(rawValue: 4)
+  /// SHA-512.
+  public static let sha512 = BankSet(rawValue: 8)
+  /// SHA-256 and SHA-384.
+  public static let strong: BankSet = [.sha256, .sha384]
 }
 
 /// The command under way.

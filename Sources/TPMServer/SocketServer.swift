@@ -11,10 +11,6 @@ enum Role: Equatable {
 
 /// Accepts connections on a few listeners and hands complete requests to the dialects.
 final class SocketServer {
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
-  }
-
   struct Connection {
     var descriptor: Int32
     var role: Role
@@ -25,7 +21,7 @@ final class SocketServer {
   private(set) var connections: [Connection] = []
   var isStopped = false
 
-  func listenTCP(_ address: String, _ port: UInt16, _ role: Role) throws {
+  func listenTCP(_ address: String, _ port: UInt16, _ role: Role) throws(ServerFailure) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var one: Int32 = 1
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(4))
@@ -34,7 +30,7 @@ final class SocketServer {
     name.sin_port = port.bigEndian
     guard unsafe inet_pton(AF_INET, address == "localhost" ? "127.0.0.1" : address, &name.sin_addr) == 1
     else {
-      throw Failure(description: "bad address \(address)")
+      throw ServerFailure("\(address) is not an IPv4 address", fix: "write one such as 127.0.0.1")
     }
     let result = unsafe withUnsafePointer(to: &name) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -42,17 +38,19 @@ final class SocketServer {
       }
     }
     guard result == 0, listen(descriptor, 8) == 0 else {
-      throw Failure(description: "cannot listen on port \(port): \(errno)")
+      throw ServerFailure("port \(port) is taken or not allowed", fix: "name another port")
     }
     listeners.append((descriptor, role))
   }
 
-  func listenUnix(_ path: String, _ role: Role) throws {
+  func listenUnix(_ path: String, _ role: Role) throws(ServerFailure) {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     var name = sockaddr_un()
     name.sun_family = sa_family_t(AF_UNIX)
     let bytes = Array(path.utf8)
-    guard bytes.count < 108 else { throw Failure(description: "path too long") }
+    guard bytes.count < 108 else {
+      throw ServerFailure("\(path) is too long for a socket", fix: "name a shorter path")
+    }
     unsafe withUnsafeMutableBytes(of: &name.sun_path) { target in
       for (index, byte) in bytes.enumerated() { unsafe target[index] = byte }
     }
@@ -63,7 +61,7 @@ final class SocketServer {
       }
     }
     guard result == 0, listen(descriptor, 8) == 0 else {
-      throw Failure(description: "cannot listen on \(path)")
+      throw ServerFailure("there can be no socket at \(path)", fix: "name another path")
     }
     listeners.append((descriptor, role))
   }
@@ -85,7 +83,11 @@ final class SocketServer {
   }
 
   /// Runs until stopped; `handle` takes requests off a connection's input and says whether it stays open.
-  func run(_ handle: (inout Connection) -> Bool, received: (Int32) -> Void) {
+  ///
+  /// `received` is given descriptors that came along, `ended` the role of each connection that closed.
+  func run(
+    _ handle: (inout Connection) -> Bool, received: (Int32) -> Void, ended: (Role) -> Void
+  ) {
     while !isStopped {
       var descriptors = listeners.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
       descriptors += connections.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
@@ -99,6 +101,7 @@ final class SocketServer {
       }
       for descriptor in closed {
         close(descriptor)
+        for connection in connections where connection.descriptor == descriptor { ended(connection.role) }
         connections.removeAll { $0.descriptor == descriptor }
       }
       for index in 0..<accepted where descriptors[index].revents != 0 {

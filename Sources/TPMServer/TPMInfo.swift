@@ -4,7 +4,7 @@ import TPM
 /// The capabilities of a fresh engine.
 public enum TPMInfo {
   /// Fixed properties, algorithms, curves and the number of commands.
-  public static func text() throws -> String {
+  public static func text() -> String {
     let entropy = Entropy.bytes(64)
     var engine = TPMEngine(entropy: entropy.span)
     engine.powerOn(milliseconds: 0)

@@ -9,6 +9,8 @@ public final class TPMServer {
   public struct Options {
     /// The data port.
     public var port: UInt16 = 2321
+    /// The data socket's path, which then takes the port's place; nil for none.
+    public var path: String?
     /// Where to listen.
     public var address = "127.0.0.1"
     /// The control channel's TCP port; nil for none.
@@ -27,6 +29,10 @@ public final class TPMServer {
     public var terminates = false
     /// The file to write the process id to.
     public var pidFile: String?
+    /// The PCR banks of a TPM that is new; libtpms has all four, and clients count on SHA-1.
+    public var banks: BankSet = [.sha1, .sha256, .sha384, .sha512]
+    /// Whether the process goes to the background when its sockets are open.
+    public var isDaemon = false
 
     /// The defaults.
     public init() {}
@@ -43,27 +49,31 @@ public final class TPMServer {
   var bufferSize: UInt32 = 3968
 
   /// Loads or makes the TPM; throws if its state can't be read.
-  public init(_ options: Options) throws {
+  public init(_ options: Options) throws(ServerFailure) {
     self.options = options
     directory = options.stateDirectory.map { StateDirectory(path: $0) }
     let entropy = Entropy.bytes(64)
     key = [UInt8](repeating: 0, count: 32)
     if let directory {
       guard let stored = directory.key() else {
-        throw SocketServer.Failure(description: "no key for the state")
+        throw ServerFailure(
+          "\(directory.path) can't be written, or holds a state without its key",
+          fix: "name a directory of the TPM's own")
       }
       key = stored
       if let blob = directory.load() {
         // State that does not load is an error, never a reason to make a new TPM.
         guard let loaded = TPMEngine(blob: blob, key: stored.span, entropy: entropy.span) else {
-          throw SocketServer.Failure(description: "the state is damaged or of another version")
+          throw ServerFailure(
+            "the state in \(directory.path) is damaged or of another version",
+            fix: "restore it, or name an empty directory")
         }
         engine = loaded
       } else {
-        engine = TPMEngine(entropy: entropy.span)
+        engine = TPMEngine(entropy: entropy.span, banks: options.banks)
       }
     } else {
-      engine = TPMEngine(entropy: entropy.span)
+      engine = TPMEngine(entropy: entropy.span, banks: options.banks)
     }
     if options.needsNoInit { powerOn() }
   }
@@ -108,13 +118,23 @@ public final class TPMServer {
   }
 
   /// Serves until told to stop.
-  public func run() throws {
-    try sockets.listenTCP(options.address, options.port, .data)
-    if options.isSimulator { try sockets.listenTCP(options.address, options.port + 1, .platform) }
+  public func run() throws(ServerFailure) {
+    if let path = options.path {
+      try sockets.listenUnix(path, .data)
+    } else {
+      try sockets.listenTCP(options.address, options.port, .data)
+    }
+    if options.isSimulator { try sockets.listenTCP(options.address, options.port &+ 1, .platform) }
     if let port = options.controlPort { try sockets.listenTCP(options.address, port, .control) }
     if let path = options.controlPath { try sockets.listenUnix(path, .control) }
+    // Whoever waits for us to leave the foreground finds the sockets open.
+    if options.isDaemon, daemon(1, 0) != 0 {
+      throw ServerFailure("the process can't go to the background", fix: "leave out --daemon")
+    }
     if let file = options.pidFile {
-      try "\(getpid())\n".write(toFile: file, atomically: true, encoding: .utf8)
+      do { try "\(getpid())\n".write(toFile: file, atomically: true, encoding: .utf8) } catch {
+        throw ServerFailure("\(file) can't be written", fix: "name another file for the process id")
+      }
     }
     sockets.run(
       { connection in
@@ -124,7 +144,8 @@ public final class TPMServer {
         case .platform: return self.platform(&connection)
         }
       },
-      received: { self.sockets.adopt($0, .data) })
+      received: { self.sockets.adopt($0, .data) },
+      ended: { if $0 == .data && self.options.terminates { self.sockets.isStopped = true } })
     shutDownOrderly()
   }
 }

@@ -36,6 +36,18 @@ extension Executor {
     return .rest(until: deadline)
   }
 
+  /// Ends a rest from within the idle task, so that it can work at once instead of waiting for the next pass.
+  ///
+  /// *May be called from*: the idle task, after the resting instruction; nothing if the CPU does not rest.
+  public static func endRest(flush: () -> Void) {
+    ThisCPU.withExecutor(Executor.self) {
+      guard $0.isResting else { return }
+      $0.isResting = false
+      $0.line.leave(observing: $0.flushes, in: $0.memory, flush: flush)
+      $0.trace.restEnds()
+    }
+  }
+
   /// Parks the idle task until nothing else is ready again.
   ///
   /// For the idle task only.

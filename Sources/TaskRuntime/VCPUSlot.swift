@@ -62,6 +62,13 @@ public struct VCPUSlot<Memory: SharedMemory> {
     try change(.empty, to: .idle, in: memory)
   }
 
+  /// Takes an empty slot, so that nobody else fills or looks at it; false if it is not empty.
+  ///
+  /// Then `abandonDeletion(backTo: .idle)` once it is filled, or `finishDeletion` to leave it empty.
+  public func reserve(in memory: Memory) throws(Memory.Failure) -> Bool {
+    try change(.empty, to: .deleting, in: memory)
+  }
+
   /// Takes an idle vCPU.
   ///
   /// *May be called from*: its owner.

@@ -4,6 +4,10 @@
 public enum CR0 {
   /// Protection enable.
   public static var protectionEnable: UInt64 { 1 << 0 }
+  /// Extension type, always 1.
+  public static var extensionType: UInt64 { 1 << 4 }
+  /// Numeric error.
+  public static var numericError: UInt64 { 1 << 5 }
   /// Supervisor stores honour read-only pages.
   public static var writeProtect: UInt64 { 1 << 16 }
   /// Not write-through; must be clear when caches are on.
@@ -34,6 +38,8 @@ public enum CR4 {
 public enum EFER {
   /// Long mode enable.
   public static var longModeEnable: UInt64 { 1 << 8 }
+  /// Long mode active.
+  public static var longModeActive: UInt64 { 1 << 10 }
   /// No-execute enable.
   public static var noExecuteEnable: UInt64 { 1 << 11 }
 }

@@ -12,9 +12,30 @@ public struct PagePermissions: OptionSet, Equatable, Sendable {
   public static let execute = Self(rawValue: 2)
   /// Device memory: PCD and PWT, strong uncacheable under the power-on PAT.
   public static let device = Self(rawValue: 4)
+  /// Shared with the host, where memory is private otherwise.
+  public static let shared = Self(rawValue: 8)
 
   /// Whether the mapping would be writable and executable at once; no mapping of ours may be.
   public var breaksWriteXorExecute: Bool { contains(.write) && contains(.execute) }
+}
+
+/// The address bits by which a mapping in a confidential VM says what it is; no bits on a plain machine.
+///
+/// SNP: the C-bit is set for private memory (APM 2, 15.34.1), or the bit at vTOM for shared memory. TDX: the shared
+/// bit (GPAW - 1) is set for shared memory.
+public struct PrivacyBits: Equatable, Sendable {
+  /// Set in every entry that leads to private memory, tables and CR3 included.
+  public let privateMask: UInt64
+  /// Set in every entry that leads to shared memory.
+  public let sharedMask: UInt64
+  /// These bits; only bits 51:32 count, so that an address keeps its low part.
+  public init(privateMask: UInt64 = 0, sharedMask: UInt64 = 0) {
+    let possible: UInt64 = 0x000F_FFFF_0000_0000
+    self.privateMask = privateMask & possible
+    self.sharedMask = sharedMask & possible
+  }
+  /// Both masks, which no address has.
+  public var mask: UInt64 { privateMask | sharedMask }
 }
 
 /// The sizes a leaf can have.
@@ -68,14 +89,17 @@ public struct PageTableEntry: Equatable, Sendable, RawRepresentable {
   public static var empty: Self { Self(rawValue: 0) }
 
   /// An entry that points to the next table; rights are decided by the leaf.
-  public static func table(_ address: PhysicalAddress) -> Self {
-    Self(rawValue: (address.rawValue & addressMask) | present | writable | accessed)
+  public static func table(_ address: PhysicalAddress, _ privacy: PrivacyBits = PrivacyBits()) -> Self {
+    Self(rawValue: (address.rawValue & addressMask) | privacy.privateMask | present | writable | accessed)
   }
 
   /// A leaf, with accessed and dirty set ahead so that no walk ever writes our tables.
-  public static func leaf(_ address: PhysicalAddress, size: PageSize, _ permissions: PagePermissions) -> Self
-  {
+  public static func leaf(
+    _ address: PhysicalAddress, size: PageSize, _ permissions: PagePermissions,
+    _ privacy: PrivacyBits = PrivacyBits()
+  ) -> Self {
     var bits = (address.rawValue & addressMask) | present | accessed
+    bits |= permissions.contains(.shared) ? privacy.sharedMask : privacy.privateMask
     if permissions.contains(.write) { bits |= writable | dirty }
     if !permissions.contains(.execute) { bits |= noExecute }
     if permissions.contains(.device) { bits |= writeThrough | cacheDisable }
@@ -87,8 +111,12 @@ public struct PageTableEntry: Equatable, Sendable, RawRepresentable {
   public var isPresent: Bool { rawValue & Self.present != 0 }
   /// Whether the entry, in a table of `level` 2 or 3, is a leaf.
   public func isLeaf(level: Int) -> Bool { level == 1 || (level <= 3 && rawValue & Self.pageSize != 0) }
-  /// The address of the next table or of the page.
+  /// The address of the next table or of the page, privacy bits included.
   public var address: PhysicalAddress { PhysicalAddress(rawValue & Self.addressMask) }
+  /// The address of the next table or of the page.
+  public func address(_ privacy: PrivacyBits) -> PhysicalAddress {
+    PhysicalAddress(rawValue & Self.addressMask & ~privacy.mask)
+  }
   /// What a leaf allows.
   public var permissions: PagePermissions {
     var set: PagePermissions = []

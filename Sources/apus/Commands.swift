@@ -5,5 +5,6 @@ enum Commands {
     igvm,
     trace,
     bench,
+    tpm,
   ]
 }

@@ -68,10 +68,10 @@ func recorder(_ readings: [UInt64]) -> Recorder {
       #expect(throws: BenchError.self) { try BenchFile(json: Array(json[..<length])) }
     }
     func refused(_ text: String) -> String? {
-      do {
+      do throws(BenchError) {
         _ = try BenchFile(json: Array(text.utf8))
         return nil
-      } catch { return (error as? BenchError)?.reason }
+      } catch { return error.reason }
     }
     let text = String(decoding: json, as: UTF8.self)
     #expect(refused("{\"format\":\"other\",\"version\":1}")?.contains("not a benchmark file") == true)

@@ -16,6 +16,7 @@ import Testing
       LaunchArea(.stack, gpa: 0x800_8000, byteCount: 0x8000),
       LaunchArea(.madt, gpa: 0x800_3000, byteCount: 4096),
     ]
+    information.commandLine = Array("until=idle".utf8)
     return information
   }
 
@@ -28,7 +29,9 @@ import Testing
     #expect(Array(page[0x18..<0x20]) == [0, 0, 0, 8, 0, 0, 0, 0])
     #expect(Array(page[0x30..<0x38]) == [51, 0, 0, 0, 0xF8, 3, 2, 0])
     #expect(Array(page[0x40..<0x50]) == [2, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 8, 0, 0, 0, 0])
-    #expect(page[0x70...].allSatisfy { $0 == 0 })
+    #expect(page[0x70..<0xF00].allSatisfy { $0 == 0 })
+    #expect(String(decoding: page[0xF00..<0xF0A], as: UTF8.self) == "until=idle")
+    #expect(page[0xF0A...].allSatisfy { $0 == 0 })
   }
 
   @Test("What is written reads back, with as many areas as fit and not one more")

@@ -3,10 +3,12 @@
 #include <stdint.h>
 #include "CPUBlock.h"
 
+extern char apus_processor_entry[];
 extern char apus_boot_section_start[], apus_boot_section_end[];
 extern char apus_image_start[], apus_text_end[], apus_rodata_end[], apus_sealed_end[], apus_image_end[];
 extern char apus_boot_stack_guard[], apus_boot_stack[], apus_boot_stack_top[];
 extern char apus_interrupt_stubs[], apus_trampoline_start[], apus_trampoline_end[];
+extern char apus_record_entry[];
 extern char apus_trampoline_gdt_base[], apus_trampoline_far32[], apus_trampoline_far64[], apus_trampoline_mailbox[];
 extern struct apus_cpu_block apus_boot_cpu_block;
 extern uint64_t apus_entry_tsc, apus_start_info;
@@ -26,8 +28,10 @@ APUS_ADDRESS(apus_boot_stack_guard)
 APUS_ADDRESS(apus_boot_stack)
 APUS_ADDRESS(apus_boot_stack_top)
 APUS_ADDRESS(apus_interrupt_stubs)
+APUS_ADDRESS(apus_processor_entry)
 APUS_ADDRESS(apus_trampoline_start)
 APUS_ADDRESS(apus_trampoline_end)
+APUS_ADDRESS(apus_record_entry)
 APUS_ADDRESS(apus_trampoline_gdt_base)
 APUS_ADDRESS(apus_trampoline_far32)
 APUS_ADDRESS(apus_trampoline_far64)

@@ -24,7 +24,7 @@ func swiftAsyncLetBegin(
   var flags = TaskFlags.isChild | TaskFlags.borrowedBlock
   let needed = unsafe Creation.needed(layout, record)
   if needed > size {
-    guard let (pooled, pooledSize) = unsafe Pools.take(needed) else {
+    guard let (pooled, pooledSize) = unsafe Pools.takeOrDrawReserve(needed) else {
       ThisCPU.fatal("out of memory for an async let")
     }
     unsafe block = UnsafeMutableRawPointer(pooled)
@@ -34,6 +34,8 @@ func swiftAsyncLetBegin(
   let child = unsafe Creation.make(
     in: block, size: size, layout: layout, result: result ?? block, function: record,
     closure: closure, level: parent.pointee.level, flags: flags)
+  // The creator's and the runtime's.
+  unsafe child.pointee.references = 2
   // The closure is the parent's: not released at the end; the word names the parent instead.
   unsafe child.pointee.closure = UnsafeMutableRawPointer(parent)
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)

@@ -170,6 +170,8 @@ ALIGNED void *apus_host_allocate(uint64_t bytes) {
   task_bytes += bytes;
   return posix_memalign(&memory, 64, bytes) ? 0 : memory;
 }
+void *apus_host_allocate_reserve(uint64_t bytes) { return apus_host_allocate(bytes); }
+uint32_t apus_memory_low;
 extern void free(void *memory);
 ALIGNED void apus_host_free(void *memory, uint64_t bytes) {
   task_bytes -= bytes;

@@ -1,5 +1,5 @@
 // LatencySuite: the task that measures every metric the board can, one after the other, and sends what it found.
-public import Latency
+import Latency
 import TaskRuntime
 import Tasks
 

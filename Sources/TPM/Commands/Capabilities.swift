@@ -3,9 +3,8 @@ import Crypto
 
 enum Capabilities {
   static let algorithms: InlineArray<29, UInt16> = [
-    0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20,
-    0x21,
-    0x22, 0x23, 0x25, 0x40, 0x41, 0x42, 0x43, 0x44, 0, 0, 0,
+    0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1A,
+    0x20, 0x21, 0x22, 0x23, 0x25, 0x40, 0x41, 0x42, 0x43, 0x44, 0, 0,
   ]
 
   /// TPMA_ALGORITHM of an implemented algorithm.
@@ -19,6 +18,7 @@ enum Capabilities {
     case Algorithm.keyedHash: 0x30C
     case Algorithm.xor: 0x06
     case Algorithm.rsassa, Algorithm.rsapss, Algorithm.ecdsa: 0x101
+    case Algorithm.ecdaa: 0x101
     case Algorithm.rsaes, Algorithm.oaep: 0x201
     case Algorithm.ecdh: 0x401
     case Algorithm.kdf1SP80056A, Algorithm.kdf2, Algorithm.kdf1SP800108: 0x404
@@ -194,7 +194,7 @@ extension TPMEngine {
       return mask { PCRBanks.resetLocalities($0) &>> locality & 1 == 1 }
     case 0x11: return mask(PCRBanks.isUncounted)
     case 0x12: return mask { $0 >= 17 && $0 <= 22 }
-    case 0x13, 0x14: return 0
+    case 0x13, 0x14: return mask(PCRBanks.isProtected)
     default: return nil
     }
   }
@@ -260,7 +260,7 @@ extension TPMEngine {
       UInt32(
         truncatingIfNeeded: persistent.indices.reduce(0) { $0 &+ ($1.type == NVAttribute.counter ? 1 : 0) })
     case 0x20B: UInt32(truncatingIfNeeded: Limits.nvIndices &- persistent.indices.count)
-    case 0x20C: 0
+    case 0x20C: persistent.algorithmSet
     case 0x20D: 2
     case 0x20E: persistent.failedTries
     case 0x20F: persistent.maxTries

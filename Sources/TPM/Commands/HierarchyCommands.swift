@@ -145,6 +145,8 @@ extension TPMEngine {
     persistent.platform.proof = drbg.bytes(32)
     persistent.platform.policy = Digest()
     persistent.platform.policyHash = nil
+    persistent.pcrPolicy = Digest()
+    persistent.pcrPolicyHash = nil
     volatile.pcrs.counter &+= 1
     cancelOrderly()
     touch()
@@ -215,7 +217,16 @@ extension TPMEngine {
     _ = try codes(&r)
     try r.finish()
     // Nothing ever asserts physical presence to this TPM.
-    throw .code(.pp)
+    throw .session(.pp, 1)
+  }
+
+  mutating func setAlgorithmSet(_ r: inout Reader) throws(Stop) {
+    r.next()
+    let set = try r.u32()
+    try r.finish()
+    // There is one set of algorithms; the number is kept for whoever asks (Part 3 §24.6).
+    persistent.algorithmSet = set
+    touch()
   }
 
   func codes(_ r: inout Reader) throws(Stop) -> [UInt32] {

@@ -76,6 +76,13 @@ extension TPMEngine {
   mutating func createLoaded(_ r: inout Reader, _ c: inout Context) throws(Stop) {
     let (auth, data) = try sensitiveCreate(&r)
     r.next()
+    if !Self.isHierarchy(c.handles[0]) {
+      let parent = try object(c.handles[0], 1)
+      if parent.area.isDerivationParent {
+        try createDerived(&r, &c, parent, auth, data)
+        return
+      }
+    }
     let area = try r.publicArea()
     try r.finish()
     if Self.isHierarchy(c.handles[0]) {

@@ -107,7 +107,7 @@ extension TPMEngine {
       } else if sign {
         switch area.scheme.algorithm {
         case Algorithm.null: if restricted { throw stop(.scheme) }
-        case Algorithm.rsassa, Algorithm.rsapss, Algorithm.ecdsa: break
+        case Algorithm.rsassa, Algorithm.rsapss, Algorithm.ecdsa, Algorithm.ecdaa: break
         default: throw stop(.scheme)
         }
       } else {

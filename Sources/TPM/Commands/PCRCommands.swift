@@ -175,18 +175,21 @@ extension TPMEngine {
     let hash = try r.hashOrNull()
     r.next()
     let pcr = try r.u32()
-    guard Handle.isPCR(pcr) else { throw r.error(.value) }
+    guard Handle.isPCR(pcr), PCRBanks.isProtected(Int(pcr)) else { throw r.error(.value) }
     try r.finish()
     guard policy.count == (hash?.digestSize ?? 0) else { throw .parameter(.size, 1) }
-    // No PCR of this profile belongs to a policy group.
-    throw .parameter(.value, 3)
+    persistent.pcrPolicy = policy
+    persistent.pcrPolicyHash = hash
+    touch()
   }
 
-  mutating func pcrSetAuthValue(_ r: inout Reader) throws(Stop) {
+  mutating func pcrSetAuthValue(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
-    let _: Digest = try r.sized()
+    var auth: Digest = try r.sized()
     try r.finish()
-    // No PCR of this profile belongs to an authorization group.
-    throw .handle(.value, 1)
+    guard PCRBanks.isProtected(Int(c.handles[0])) else { throw .code(.value) }
+    auth.dropTrailingZeros()
+    volatile.pcrAuth = auth
+    cancelOrderly()
   }
 }

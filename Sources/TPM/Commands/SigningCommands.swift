@@ -16,7 +16,7 @@ struct Signature {
     case Algorithm.rsassa, Algorithm.rsapss:
       out.hash(hash)
       out.sized(rsa)
-    case Algorithm.ecdsa:
+    case Algorithm.ecdsa, Algorithm.ecdaa:
       out.hash(hash)
       out.sized(r)
       out.sized(s)
@@ -36,7 +36,7 @@ extension Reader {
     case Algorithm.rsassa, Algorithm.rsapss:
       out.hash = try hash()
       out.rsa = try sized()
-    case Algorithm.ecdsa:
+    case Algorithm.ecdsa, Algorithm.ecdaa:
       out.hash = try hash()
       out.r = try sized()
       out.s = try sized()
@@ -63,11 +63,13 @@ extension TPMEngine {
       guard given.algorithm == scheme.algorithm, given.hash == scheme.hash else {
         throw .parameter(.scheme, parameter)
       }
+      // Which commitment an ECDAA signature uses up is the caller's to say.
+      scheme.kdf = given.kdf
     }
     let fits: Bool
     switch scheme.algorithm {
     case Algorithm.rsassa, Algorithm.rsapss: fits = area.type == Algorithm.rsa
-    case Algorithm.ecdsa: fits = area.type == Algorithm.ecc
+    case Algorithm.ecdsa, Algorithm.ecdaa: fits = area.type == Algorithm.ecc
     case Algorithm.hmac: fits = area.type == Algorithm.keyedHash
     default: fits = false
     }
@@ -110,6 +112,7 @@ extension TPMEngine {
       }
       out.r = signature.r
       out.s = signature.s
+    case Algorithm.ecdaa: return try ecdaaSign(key, scheme, digest)
     default:
       out.mac = HMAC.code(hash, key: key.secret.span, digest.span)
     }
@@ -280,13 +283,13 @@ extension TPMEngine {
     out.sized(message)
   }
 
-  private func eccKey(_ handle: UInt32) throws(Stop) -> (TPMObject, EllipticCurve) {
+  func eccKey(_ handle: UInt32) throws(Stop) -> (TPMObject, EllipticCurve) {
     let key = try object(handle, 1)
     guard key.area.type == Algorithm.ecc, let curve = key.area.curve else { throw .handle(.key, 1) }
     return (key, curve)
   }
 
-  private mutating func writePoint(_ point: ECPoint) {
+  mutating func writePoint(_ point: ECPoint) {
     let mark = out.open()
     out.sized(point.x)
     out.sized(point.y)
@@ -295,10 +298,8 @@ extension TPMEngine {
 
   mutating func ecdhKeyGen(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
+    // Only the public part is used: any ECC key will do (Part 3 §14.4).
     let (key, curve) = try eccKey(c.handles[0])
-    guard !key.area.has(ObjectAttribute.restricted), key.area.has(ObjectAttribute.decrypt) else {
-      throw .handle(.attributes, 1)
-    }
     let scalar = curve.scalar(random: drbg.bytes(curve.size &+ 8).span)
     guard let publicPoint = try multiply(curve, scalar),
       let x = FixedBytes<48>(key.area.unique.span).padded(to: curve.size),

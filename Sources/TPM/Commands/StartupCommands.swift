@@ -74,6 +74,7 @@ extension TPMEngine {
     restored.timeEpoch = epoch
     restored.isStarted = true
     volatile = restored
+    if !wasState { startCommitments() }
     if persistent.orderly > 1 {
       // The clock may be behind what was once reported.
       persistent.isClockSafe = false

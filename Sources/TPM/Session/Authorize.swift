@@ -271,7 +271,8 @@ extension TPMEngine {
       if let index = persistent.index(handle) {
         return (persistent.indices[index].policy, persistent.indices[index].nameAlgorithm)
       }
-    case 0x00: break
+    case 0x00:
+      if PCRBanks.isProtected(Int(handle)) { return (persistent.pcrPolicy, persistent.pcrPolicyHash) }
     default:
       switch handle {
       case Handle.owner: return (persistent.owner.policy, persistent.owner.policyHash)
@@ -294,7 +295,6 @@ extension TPMEngine {
       if role == .admin { return true }
       return persistent.indices[index].has(
         Self.isNVWrite(code) ? NVAttribute.policyWrite : NVAttribute.policyRead)
-    case 0x00: return false
     default: return policy(handle).1 != nil
     }
   }
@@ -353,7 +353,7 @@ extension TPMEngine {
       }
     case 0x81: return persistent.object(handle).map { persistent.objects[$0].object.auth } ?? Digest()
     case 0x01: return persistent.index(handle).map { persistent.indices[$0].auth } ?? Digest()
-    case 0x00: return volatile.pcrAuth.count > 0 && Self.pcrHasAuth(handle) ? volatile.pcrAuth : Digest()
+    case 0x00: return PCRBanks.isProtected(Int(handle)) ? volatile.pcrAuth : Digest()
     default:
       switch handle {
       case Handle.owner: return persistent.owner.auth
@@ -364,7 +364,4 @@ extension TPMEngine {
       }
     }
   }
-
-  /// PCR whose authorization TPM2_PCR_SetAuthValue sets: none in this profile.
-  static func pcrHasAuth(_ handle: UInt32) -> Bool { false }
 }

@@ -73,6 +73,7 @@ struct Persistent {
   var auditCommands: [UInt32] = []
   /// Commands that need physical presence when authorized by platform.
   var ppCommands: [UInt32] = []
+  var algorithmSet: UInt32 = 0
   var pcrPolicy = Digest()
   var pcrPolicyHash: HashAlgorithm?
   var indices: [NVIndex] = []
@@ -112,6 +113,7 @@ struct Persistent {
     for code in auditCommands { out.u32(code) }
     out.u16(UInt16(truncatingIfNeeded: ppCommands.count))
     for code in ppCommands { out.u32(code) }
+    out.u32(algorithmSet)
     out.sized(pcrPolicy)
     out.hash(pcrPolicyHash)
     out.u16(UInt16(truncatingIfNeeded: indices.count))
@@ -152,6 +154,7 @@ struct Persistent {
     auditCounter = try reader.u64()
     auditCommands = try Self.codes(&reader)
     ppCommands = try Self.codes(&reader)
+    algorithmSet = try reader.u32()
     pcrPolicy = try reader.sized()
     pcrPolicyHash = try reader.hashOrNull()
     let indexCount = Int(try reader.u16())

@@ -5,7 +5,7 @@ extension TPMEngine {
   /// Marks a blob of this engine ("APUSTPM" and a zero).
   private static var magic: UInt64 { 0x4150_5553_5450_4D00 }
   /// The layout's version; a blob of another version is refused.
-  private static var version: UInt16 { 1 }
+  private static var version: UInt16 { 2 }
 
   /// Persistent state, independent of the layout in memory: header, state, HMAC-SHA256 under `key`.
   ///

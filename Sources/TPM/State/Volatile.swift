@@ -36,6 +36,8 @@ struct PCRBanks {
     set(bank, pcr, hasher.finalize())
   }
 
+  /// PCRs that TPM2_PCR_SetAuthValue and SetAuthPolicy can protect: the dynamic OS's, as in the reference code.
+  static func isProtected(_ pcr: Int) -> Bool { pcr >= 20 && pcr <= 22 }
   /// Saved by Shutdown(STATE): 0 to 15.
   static func isSaved(_ pcr: Int) -> Bool { pcr < 16 }
   /// Changes that the update counter does not count.
@@ -80,7 +82,9 @@ struct Volatile {
   var sessionContext: UInt64 = 0
   var exclusiveAudit: UInt32 = 0
   var auditDigest = Digest()
+  /// What TPM2_PCR_SetAuthValue set for the PCRs of its group.
   var pcrAuth = Digest()
+  var commitments = Commitments()
   var timeEpoch: UInt32 = 0
   /// Time counted for dictionary-attack recovery, in milliseconds of TPM time.
   var lastHeal: UInt64 = 0
@@ -119,6 +123,9 @@ struct Volatile {
     }
     out.sized(auditDigest)
     out.sized(pcrAuth)
+    out.sized(commitments.secret)
+    out.u64(commitments.counter)
+    for word in 0..<2 { out.u64(commitments.bits[word]) }
     out.u32(timeEpoch)
   }
 
@@ -143,6 +150,9 @@ struct Volatile {
     }
     auditDigest = try reader.sized()
     pcrAuth = try reader.sized()
+    commitments.secret = try reader.sized()
+    commitments.counter = try reader.u64()
+    for word in 0..<2 { commitments.bits[word] = try reader.u64() }
     timeEpoch = try reader.u32()
   }
 }

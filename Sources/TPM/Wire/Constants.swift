@@ -20,6 +20,7 @@ enum Algorithm {
   static let oaep: UInt16 = 0x0017
   static let ecdsa: UInt16 = 0x0018
   static let ecdh: UInt16 = 0x0019
+  static let ecdaa: UInt16 = 0x001A
   static let kdf1SP80056A: UInt16 = 0x0020
   static let kdf2: UInt16 = 0x0021
   static let kdf1SP800108: UInt16 = 0x0022

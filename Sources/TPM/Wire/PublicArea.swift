@@ -33,8 +33,8 @@ struct SymmetricDefinition {
 struct Scheme {
   var algorithm = Algorithm.null
   var hash: HashAlgorithm?
-  /// The derivation of an XOR scheme.
-  var kdf = Algorithm.null
+  /// The derivation of an XOR scheme, or the count of an ECDAA one.
+  var kdf: UInt16 = Algorithm.null
 
   var isNull: Bool { algorithm == Algorithm.null }
 
@@ -42,7 +42,7 @@ struct Scheme {
     out.u16(algorithm)
     switch algorithm {
     case Algorithm.null, Algorithm.rsaes: break
-    case Algorithm.xor:
+    case Algorithm.xor, Algorithm.ecdaa:
       out.hash(hash)
       out.u16(kdf)
     default: out.hash(hash)
@@ -77,6 +77,11 @@ struct PublicArea {
   var isStorageKey: Bool {
     has(ObjectAttribute.restricted) && has(ObjectAttribute.decrypt) && !has(ObjectAttribute.sign)
       && type != Algorithm.keyedHash
+  }
+
+  /// A keyed hash that other keys are derived from (Part 1 §28).
+  var isDerivationParent: Bool {
+    type == Algorithm.keyedHash && has(ObjectAttribute.restricted) && has(ObjectAttribute.decrypt)
   }
 
   func write(_ out: inout Writer) {
@@ -136,6 +141,19 @@ extension Reader {
   }
 
   mutating func barePublicArea(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
+    var area = try publicHead(nameMayBeNull: nameMayBeNull)
+    switch area.type {
+    case Algorithm.rsa: area.unique = try sized()
+    case Algorithm.ecc:
+      area.unique = try sized(limit: 48)
+      area.uniqueY = try sized()
+    default: area.unique = try sized(limit: 64)
+    }
+    return area
+  }
+
+  /// All of a public area but its `unique`.
+  mutating func publicHead(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
     var area = PublicArea()
     area.type = try u16()
     switch area.type {
@@ -148,13 +166,6 @@ extension Reader {
     guard area.attributes & ~ObjectAttribute.known == 0 else { throw error(.reservedBits) }
     area.policy = try sized()
     try parameters(into: &area)
-    switch area.type {
-    case Algorithm.rsa: area.unique = try sized()
-    case Algorithm.ecc:
-      area.unique = try sized(limit: 48)
-      area.uniqueY = try sized()
-    default: area.unique = try sized(limit: 64)
-    }
     return area
   }
 
@@ -230,6 +241,9 @@ extension Reader {
       out.hash = try hash()
     case Algorithm.rsaes where rsa: break
     case Algorithm.ecdsa where !rsa, Algorithm.ecdh where !rsa: out.hash = try hash()
+    case Algorithm.ecdaa where !rsa:
+      out.hash = try hash()
+      out.kdf = try u16()
     default: throw error(.value)
     }
     return out
@@ -254,6 +268,9 @@ extension Reader {
     switch out.algorithm {
     case Algorithm.null: break
     case Algorithm.rsassa, Algorithm.rsapss, Algorithm.ecdsa, Algorithm.hmac: out.hash = try hash()
+    case Algorithm.ecdaa:
+      out.hash = try hash()
+      out.kdf = try u16()
     default: throw error(.scheme)
     }
     return out

@@ -11,7 +11,7 @@ extension Commands {
 
   static let benchRecord = Command(
     name: "record", summary: "Makes BOARD.json and BOARD.svg of what a machine sent.",
-    usage: "apus bench record CONSOLE --board NAME --out DIR [OPTIONS]",
+    usage: "apus bench record CONSOLE... --board NAME --out DIR [OPTIONS]",
     options: [
       .init("--board", value: "NAME", "the board that ran"),
       .init("--out", short: "-o", value: "DIR", "where the files go; made if it is missing"),
@@ -26,8 +26,14 @@ extension Commands {
       .init("--peers", value: "FILE", "lines of `ci/peers/measure --json`"),
     ],
     run: { arguments throws(Failure) in
-      var file = try console(
-        arguments.operand("console output"), arguments, counter: counter(arguments["--counter"]))
+      guard let first = arguments.operands.first else {
+        throw Failure("no console output is named", fix: "name one, or one of each process")
+      }
+      let counter = try counter(arguments["--counter"])
+      var file = try console(first, arguments, counter: counter)
+      for path in arguments.operands.dropFirst() {
+        file.keepBest(of: try console(path, arguments, counter: counter))
+      }
       for path in arguments.all("--level") {
         file.addLevel(of: try console(path, arguments, counter: file.counter))
       }

@@ -19,6 +19,8 @@ extension Commands {
       .init("--guest-memory", value: "SIZE", "guest memory the range is sized for (1G)"),
       .init("--console-port", value: "PORT", "I/O port of the console (0x3F8)"),
       .init("--encryption-bit", value: "N", "page-table bit to set as encrypted, instead of the layout's"),
+      .init(
+        "--append", value: "TEXT", "words for the kernel's own command line, at most 255 bytes; measured"),
       .init("--guest-image", value: "FILE", "a flat guest, loaded at 2 MiB"),
       .init("--firmware", value: "FILE", "OVMF, placed up to 4 GiB; without a board: an image of it alone"),
       .init("--kernel", value: "FILE", "a Linux bzImage"),
@@ -103,7 +105,7 @@ private struct BuildCommand {
     guard let firmware = try firmware() else {
       throw Failure("no board is given", fix: "name a board directory, or --firmware alone")
     }
-    for name in ["--elf", "--hypervisor", "--guest-image", "--guest-memory", "--encryption-bit"]
+    for name in ["--elf", "--hypervisor", "--guest-image", "--guest-memory", "--encryption-bit", "--append"]
     where arguments[name] != nil {
       throw Failure("\(name) needs a board", fix: "name a board directory")
     }
@@ -158,6 +160,7 @@ private struct BuildCommand {
       }
       options.encryptionBit = Int(bit)
     }
+    options.kernelCommandLine = Array((arguments["--append"] ?? "").utf8)
     options.firmware = try firmware()
     options.linux = try linux()
     if let path = arguments["--guest-image"] {

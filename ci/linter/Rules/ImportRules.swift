@@ -63,13 +63,12 @@ public enum ImportRules {
     "Boot": [],
     "SimMachine": ["Model", "Seams"],
     "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
-    "Monitor": ["Model", "MonitorMachine", "X86", "SNP", "TDX"],
-    "MonitorMachine": ["X86", "Boot"],
+    "Monitor": ["Model", "X86", "SNP", "TDX", "IGVM", "Measurement", "Launch", "Seams"],
+    "MonitorMachine": ["Monitor", "MonitorBoot", "Seams"],
     "TPMServer": ["TPM"],
-    "apus-tpm": ["TPMServer"],
     "apus": [
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
-      "Launch", "ImageBuilder", "TraceFormat",
+      "Launch", "ImageBuilder", "TraceFormat", "TPMServer",
     ],
   ]
   private static let everywhere: Set<String> = ["Swift", "Builtin", "Synchronization", "_Volatile"]

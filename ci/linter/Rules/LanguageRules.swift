@@ -7,7 +7,7 @@ public enum LanguageRules {
   /// Rooms under Sources that never run in a kernel.
   public static let hostedRooms = ["apus", "BenchReport", "SimMachine"] + hostTools
   /// Linux programs that are part of no image: a socket address is reached by pointer there.
-  static let hostTools = ["TPMServer", "apus-tpm"]
+  static let hostTools = ["TPMServer"]
   private static let heavyTypes = ["Double", "Float", "Float16", "Float80", "Dictionary", "Set"]
 
   /// All violations of the language rules.

@@ -1,0 +1,147 @@
+// RequestLoop: the task that runs a CPU's guest vCPU and serves its calls.
+import SVSMProtocol
+public import Seams
+import TaskRuntime
+import X86
+
+/// Enters the guest whenever nothing is ready on its CPU, and serves each call within itself; one per CPU, selected by the board.
+///
+/// It takes the idle task's place: entering the guest is the lowest-priority leaf. A CPU without a vCPU halts instead.
+///
+/// ```
+///            1 nothing ready, a vCPU        2 the guest returns
+///   turn ─────────────────────────▶ in guest ─────────────────▶ exit
+///    │ ▲                                                          │ 3 no call: gate open
+///    │ └──────────5 gate open, slot inGuest──── serving ◀─────────┤ 4 a call
+///    └── no vCPU, refused: halting                                ▼ turn
+/// ```
+public struct RequestLoop<
+  Platform: GuestPlatform, Exchange: MemoryExchange & Sendable, Table: ProtocolTable
+>: Sendable {
+  private let cpu: Int
+  private let platform: Platform
+  private let guest: Guest
+  private let core: CoreService<Platform, Exchange>
+  private let table: Table
+
+  /// The loop of CPU `cpu` for `guest`, with the protocols of `table` besides Core.
+  public init(cpu: Int, platform: Platform, exchange: Exchange, guest: Guest, table: Table) {
+    self.cpu = cpu
+    self.platform = platform
+    self.guest = guest
+    self.table = table
+    core = CoreService(platform: platform, exchange: exchange, guest: guest)
+  }
+
+  /// The task's life.
+  public nonisolated(nonsending) func run() async {
+    Executor.becomeIdleTask()
+    var own: VCPUHandle?
+    var mayEnter = true
+    await Executor.idleTurn()
+    while true {
+      own = current(own)
+      platform.holdWakes()
+      guard let vcpu = own, mayEnter else {
+        mayEnter = true
+        switch Executor.prepareToRest(as: .halting, flush: platform.flush) {
+        case .rest(let deadline): platform.halt(until: deadline)
+        case .stay: platform.releaseWakes()
+        }
+        await Executor.idleTurn()
+        continue
+      }
+      guard case .rest(let deadline) = Executor.prepareToRest(as: .inGuest, flush: platform.flush) else {
+        platform.releaseWakes()
+        await Executor.idleTurn()
+        continue
+      }
+      let exit = platform.enter(guest.vcpus.context(vcpu), until: deadline)
+      Executor.endRest(flush: platform.flush)
+      switch exit {
+      case .returned:
+        // A vCPU made meanwhile is the one that came back.
+        own = current(own)
+        if let vcpu = own, await !serveExit(of: vcpu) { own = nil }
+      case .handled: break
+      case .refused, .dead: mayEnter = false
+      }
+    }
+  }
+
+  /// The vCPU that this CPU runs, of which the loop keeps the slot as `inGuest`.
+  public func current(_ own: VCPUHandle?) -> VCPUHandle? {
+    let newest = guest.vcpus.newest(of: cpu)
+    guard newest != own else { return own }
+    guard let newest, guest.vcpus.adopt(newest, cpu: cpu) else { return newest == nil ? nil : own }
+    return newest
+  }
+
+  /// What follows when the guest has come back: the steps of a call in the protocol's order.
+  ///
+  /// Rule: reference snp-svsm.md A.4, D.1 to D.5. False if the vCPU is gone.
+  public nonisolated(nonsending) func serveExit(of vcpu: VCPUHandle) async -> Bool {
+    let memory = HardwareMemory()
+    let slot = guest.vcpus.slot(vcpu)
+    switch slot.reclaim(in: memory) {
+    case .claimed: break
+    case .undecided: return true
+    case .gone: return false
+    }
+    let context = guest.vcpus.context(vcpu)
+    guard platform.closeGate(context) else {
+      slot.enter(in: memory)
+      return true
+    }
+    let pending = pendingCall(guest.vcpus.callingArea(vcpu))
+    guard pending != .none, platform.exitedByCall(context) else {
+      platform.openGate(context)
+      slot.enter(in: memory)
+      return true
+    }
+    let call = GuestCall(platform.callRegisters(context), vcpu: vcpu)
+    switch pending == .reserved ? .reply(CallReply(.invalidFormat)) : await dispatch(call) {
+    case .ended: return false
+    case .reply(let reply):
+      platform.write(reply, to: context)
+      clearCall(guest.vcpus.callingArea(vcpu))
+    case .remapped(let old):
+      platform.write(CallReply(.success), to: context)
+      clearCall(PhysicalAddress(old))
+      guest.pages.releaseCallingArea(PhysicalAddress(old))
+    }
+    if guest.vcpus.isStartUp(vcpu) { tellMemoryAvailable(guest.vcpus.callingArea(vcpu)) }
+    platform.openGate(context)
+    slot.enter(in: memory)
+    return true
+  }
+
+  private nonisolated(nonsending) func dispatch(_ call: GuestCall) async -> CallOutcome {
+    if call.id.protocolID == .core { return await core.serve(call, table) }
+    return .reply(await table.serve(call))
+  }
+
+  /// What the calling area says; none if the host took it away (D.13).
+  private func pendingCall(_ area: PhysicalAddress) -> CallingArea.Pending {
+    do throws(GuestMemoryFault) {
+      return try CallingArea(rawValue: platform.loadWord(area)).pending
+    } catch {
+      return .none
+    }
+  }
+
+  /// Clears SVSM_CALL_PENDING; a calling area that the host took away is the guest's loss.
+  private func clearCall(_ area: PhysicalAddress) {
+    do throws(GuestMemoryFault) { try platform.storeByte(0, area) } catch {}
+  }
+
+  private func tellMemoryAvailable(_ area: PhysicalAddress) {
+    let isAvailable = guest.isMemoryAvailable
+    guard isAvailable != guest.wasMemoryAvailable else { return }
+    do throws(GuestMemoryFault) {
+      try platform.storeByte(
+        isAvailable ? 1 : 0, area.advanced(by: UInt64(CallingArea.memoryAvailableOffset)))
+      guest.wasMemoryAvailable = isAvailable
+    } catch {}
+  }
+}

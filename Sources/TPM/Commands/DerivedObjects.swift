@@ -1,0 +1,64 @@
+// DerivedObjects: keys made from a derivation parent's secret, a label and a context (Part 1 §28).
+import Crypto
+
+extension TPMEngine {
+  /// TPM2_CreateLoaded below a derivation parent: the same parent, label and context give the same key.
+  ///
+  /// TPM2B_TEMPLATE's `unique` and the sensitive data are both a TPMS_DERIVE; the latter overrides the
+  /// former (Part 2 §12.2.3.6). How a key follows from them is our own: a generator seeded by KDFa.
+  mutating func createDerived(
+    _ r: inout Reader, _ c: inout Context, _ parent: TPMObject, _ auth: Digest, _ data: FixedBytes<192>
+  ) throws(Stop) {
+    var inner = r.nested(try r.sizedRange())
+    let area = try inner.publicHead(nameMayBeNull: false)
+    var (label, context) = try derivation(&inner)
+    try r.finish()
+    guard parent.hasSecret, let hash = parent.area.scheme.hash else { throw .handle(.type, 1) }
+    guard area.type != Algorithm.rsa else { throw .parameter(.type, 2) }
+    guard !area.has(ObjectAttribute.sensitiveDataOrigin) else { throw .parameter(.attributes, 2) }
+    try check(area, parent: parent, isNew: true, parameter: 2)
+    guard auth.count <= area.nameAlgorithm?.digestSize ?? 0 else { throw .parameter(.size, 1) }
+    if !data.isEmpty {
+      var bytes: [UInt8] = []
+      for index in 0..<data.count { bytes.append(data[index]) }
+      var given = Reader(bytes, from: 0, to: bytes.count)
+      do throws(Stop) {
+        let override = try derivation(&given)
+        if !override.label.isEmpty { label = override.label }
+        if !override.context.isEmpty { context = override.context }
+      } catch {
+        throw .parameter(.size, 1)
+      }
+    }
+    try requireSlot()
+    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+    object.auth = auth
+    var labelled = Writer()
+    labelled.sized(label)
+    var seed = KDF.a(
+      hash, key: parent.secret.span, label: "DERIVE", labelled.bytes.span, context.span, bits: 512)
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    var source = HMACDRBG(
+      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    seed.wipe()
+    // A keyed hash or cipher takes its bits from the derivation as if the TPM had made them.
+    object.area.attributes |= ObjectAttribute.sensitiveDataOrigin
+    try fill(&object, FixedBytes(), &source)
+    object.area.attributes = area.attributes
+    source.wipe()
+    object.name = object.area.name
+    object.qualify(parent.qualifiedName)
+    c.responseHandle = try place(.object(object))
+    out.u16(0)
+    object.area.writeSized(&out)
+    out.sized(object.name)
+  }
+
+  /// TPMS_DERIVE, which fills the reader.
+  private func derivation(_ reader: inout Reader) throws(Stop) -> (label: Digest, context: Digest) {
+    let label: Digest = try reader.sized(limit: 48)
+    let context: Digest = try reader.sized(limit: 48)
+    try reader.expectEnd()
+    return (label, context)
+  }
+}
