@@ -92,12 +92,12 @@ let concurrency: [Target] = [
     ]),
   .target(
     name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
-    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost"], sources: ["Handles", "Bare"],
+    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Bare"],
     swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
 ]
 let hostedTasks: Target = .target(
   name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
-  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
+  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
 let bareOnly: [Target] =
@@ -119,6 +119,12 @@ let bareOnly: [Target] =
       name: "board-oracle",
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
+    .target(
+      name: "ToolchainABI", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/Toolchain",
+      exclude: ["toolchain.ld"]),
+    .executableTarget(
+      name: "board-abi", dependencies: ["SimMachine", "TaskRuntime", "Tasks", "ToolchainABI"],
+      path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(

@@ -19,7 +19,7 @@
     /// Starts the tasks of CPU `cpu`, on it.
     func start<Bare: BareMachine & TaskHost, Platform: KernelPlatform>(
       _ kernel: Kernel<Bare, Platform>, _ cpu: CPUIndex
-    ) throws(SpawnError) where Platform.Time: Sendable {
+    ) throws(SpawnError) where Platform.Time: SleepClock & Sendable {
       guard let clock = kernel.clock else { return }
       let halter = MachineHalter(clock)
       let idle = LatencyIdle(

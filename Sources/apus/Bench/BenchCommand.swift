@@ -104,10 +104,8 @@ extension Commands {
       """,
     run: { arguments throws(Failure) in
       let directory = try arguments.operand("directory")
-      var isDirectory: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory),
-        isDirectory.boolValue
-      else {
+      let kind = (try? FileManager.default.attributesOfItem(atPath: directory))?[.type] as? FileAttributeType
+      guard kind == .typeDirectory else {
         throw Failure("\(directory) is not a directory", fix: "name the directory of --out")
       }
       let names = (FileManager.default.enumerator(atPath: directory)?.compactMap { $0 as? String } ?? [])
