@@ -75,7 +75,8 @@ extension Kernel {
       }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
-        if platform.canCall(id) { processors.add(id) } else { processors.omit() }
+        let fits = processors.count < information.processorLimit
+        if fits, platform.canCall(id) { processors.add(id) } else { processors.omit() }
       }
       for _ in 0..<listed.omitted { processors.omit() }
     } catch {

@@ -112,8 +112,11 @@ public struct TPMEngine {
     updateClock()
   }
 
-  /// Does work of about `budget` instructions (default: one slice); true when `response` holds the answer.
-  public mutating func advance(budget: Int = 200_000) -> Bool {
+  /// The budget of one slice, which then takes at most 250,000 instructions (design.md, "The runtime").
+  public static var slice: Int { 200_000 }
+
+  /// Does work of about `budget` instructions; true when `response` holds the answer.
+  public mutating func advance(budget: Int = slice) -> Bool {
     var left = budget
     while true {
       if let operation = job.operation {

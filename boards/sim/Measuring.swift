@@ -18,7 +18,7 @@ enum Measuring {
   private static func runtime() -> Never {
     let host = BenchHost(
       now: { ThisCPU.now }, put: { SimProcess.put($0) }, mark: {}, taskBytes: { 0 },
-      end: { SimThreads.stop() })
+      heapMisses: { 0 }, end: { SimThreads.stop() })
     let suite = Suite(host)
     let world = ThreadWorld(cpus: 1) { _ throws(SpawnError) in try spawn("bench") { await suite.run() } }
     guard world.run(seconds: SimProcess.limit) else { SimProcess.exit(3) }
@@ -45,7 +45,8 @@ enum Measuring {
     host.cpus = SimProcess.threads
     host.kilohertz = SimThreads.kilohertz
     host.flags = flags
-    host.rest = { SimThreads.halt(ThisCPU.index, until: $0) }
+    // A kick is kept until a halt takes it, so nothing is lost between the question and the halt.
+    host.rest = { deadline, isOver in if !isOver() { SimThreads.halt(ThisCPU.index, until: deadline) } }
     host.cool = { SimMeasuring.cool() }
     host.interrupt = { SimMeasuring.interrupt() }
     host.interruptStamp = { SimMeasuring.interruptStamp }

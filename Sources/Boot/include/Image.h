@@ -13,6 +13,7 @@ extern char apus_trampoline_gdt_base[], apus_trampoline_far32[], apus_trampoline
 extern struct apus_cpu_block apus_boot_cpu_block;
 extern uint64_t apus_entry_tsc, apus_start_info;
 static inline uint64_t apus_entry_tsc_value(void) { return apus_entry_tsc; }
+static inline void apus_note_entry(uint64_t tsc) { apus_entry_tsc = tsc; }
 static inline uint64_t apus_start_info_value(void) { return apus_start_info; }
 
 #define APUS_ADDRESS(name) \

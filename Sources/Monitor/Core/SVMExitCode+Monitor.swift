@@ -3,6 +3,14 @@
 import SNP
 
 extension SVMExitCode {
+  /// MOV from CR0.
+  static let cr0Read = SVMExitCode(rawValue: 0x00)
+  /// MOV from CR3.
+  static let cr3Read = SVMExitCode(rawValue: 0x03)
+  /// MOV from CR4.
+  static let cr4Read = SVMExitCode(rawValue: 0x04)
+  /// MOV to CR3.
+  static let cr3Write = SVMExitCode(rawValue: 0x13)
   /// MOV to CR0, LMSW, CLTS.
   static let cr0Write = SVMExitCode(rawValue: 0x10)
   /// MOV to CR4.

@@ -16,6 +16,8 @@ enum TDXControls {
   static let interruptMasking: UInt64 = 1 << 24
   /// V_IRQ with the highest priority, whatever V_TPR.
   static let windowRequest: UInt64 = 1 << 8 | 0xF << 16 | 1 << 20
+  /// Writes of CR0 and CR4 (bits 31:16 of the first word).
+  static let controlWrites: UInt64 = (1 << 0 | 1 << 4) << 16
   /// EFER.SVME, which VMRUN wants and a guest never sees.
   static let svme: UInt64 = 1 << 12
 
@@ -24,7 +26,7 @@ enum TDXControls {
     _ cpu: inout PageCPU<Memory>, root: SystemPage, ioMap: SystemPage, msrMap: SystemPage, vm: Int
   ) {
     // Writes of CR0 and CR4, for the module's rules; #UD, for TDCALL.
-    cpu[VMCB.interceptCR] = (1 << 0 | 1 << 4) << 16
+    cpu[VMCB.interceptCR] = controlWrites
     cpu[VMCB.interceptExceptions] = 1 << 6 | first << 32
     cpu[0x010] = second
     cpu[VMCB.ioMap] = ioMap.address

@@ -13,8 +13,7 @@ extension TDXMachine {
     let code = SVMExitCode(rawValue: cpu[VMCB.exitCode] & 0xFFFF_FFFF)
     switch code {
     case .exceptionUD: undefined(index)
-    case .cr0Write: moveToControl(index, 0)
-    case .cr4Write: moveToControl(index, 4)
+    case .cr0Read, .cr3Read, .cr4Read, .cr0Write, .cr3Write, .cr4Write: controlRegister(index)
     case .cpuid: cpuid(index)
     case .msr: msr(index, isWrite: cpu[VMCB.exitInfo1] & 1 == 1)
     case .io: port(index)
@@ -142,7 +141,7 @@ extension TDXMachine {
     case 0x80A: return UInt64(interrupts.processorPriority)
     case 0x810...0x817: return UInt64(interrupts.inService.register(Int(number & 7)))
     case 0x820...0x827: return UInt64(interrupts.requested.register(Int(number & 7)))
-    case 0xC000_0080: return cpu[VMCB.efer] & ~TDXControls.svme
+    case 0xC000_0080: return processors[index].unpaged[0]?.efer ?? cpu[VMCB.efer] & ~TDXControls.svme
     default: return MSRField.offset(number).map { cpu[$0] } ?? 0
     }
   }
@@ -156,7 +155,11 @@ extension TDXMachine {
     case 0x80B: processors[index].interrupts.end()
     case 0x83F: post(UInt8(truncatingIfNeeded: value), to: index, from: index)
     case 0xC000_0080:
-      cpu[VMCB.efer] = value & ~0x400 | cpu[VMCB.efer] & 0x400 | TDXControls.svme
+      if processors[index].unpaged[0] != nil {
+        processors[index].unpaged[0]?.efer = value
+      } else {
+        cpu[VMCB.efer] = value & ~0x400 | cpu[VMCB.efer] & 0x400 | TDXControls.svme
+      }
     default:
       if let offset = MSRField.offset(number) { cpu[offset] = value }
     }
@@ -173,51 +176,5 @@ extension TDXMachine {
       isInput: info.bit(0), isString: info.bit(2), isRepeated: info.bit(3), isImmediate: isImmediate)
     let length = UInt32(truncatingIfNeeded: cpu[VMCB.exitInfo2] &- cpu[VMCB.rip])
     instruction(index, .io(qualification: qualification), length: length)
-  }
-
-  /// MOV to CR0 or CR4, LMSW and CLTS.
-  private func moveToControl(_ index: Int, _ number: UInt8) {
-    var cpu = cpu(index)
-    let field = number == 0 ? VMCB.cr0 : VMCB.cr4
-    let old = cpu[field]
-    guard let found = instruction(at: index),
-      case .moveControl(isDebug: false, isWrite: true) = found.operation
-    else { stop(.panic, index, "LMSW or CLTS") }
-    let new = found.registerValue(cpu)
-    let qualification = UInt64(number) | UInt64(found.register.rawValue) << 8
-    switch domain.l1Instruction(
-      index, .moveToCR(number, old: old, new: new, qualification: qualification),
-      length: UInt32(found.length), cpl: cpu.cpl)
-    {
-    case .fault(let fault): carryOut(index, fault)
-    case .native, .emulated, .cpuid:
-      if number == 0 {
-        guard PagingMode.enter(&cpu, cr0: new) else {
-          raise(index, .generalProtection)
-          return
-        }
-      } else {
-        cpu[VMCB.cr4] = new
-      }
-      cpu.skip(UInt64(found.length))
-    }
-  }
-}
-
-/// What changes with CR0.PG.
-enum PagingMode {
-  /// Sets CR0 and, with it, EFER.LMA; false where the CPU raises #GP (SDM 2B, MOV to CR).
-  static func enter<Memory>(_ cpu: inout PageCPU<Memory>, cr0: UInt64) -> Bool {
-    let old = cpu[VMCB.cr0]
-    let isLong = cpu[VMCB.efer].bit(8)
-    if cr0.bit(31), !old.bit(31), isLong {
-      guard cpu[VMCB.cr4].bit(5), cpu.segment(VMCB.cs).attributes & 1 << 9 == 0 else { return false }
-      cpu[VMCB.efer] |= 1 << 10
-    } else if !cr0.bit(31), old.bit(31) {
-      if cpu.codeSize == .bits64 { return false }
-      cpu[VMCB.efer] &= ~(1 << 10)
-    }
-    cpu[VMCB.cr0] = cr0 | 0x10
-    return true
   }
 }

@@ -144,6 +144,7 @@ extension TDXMachine {
     if extended.kind == ExtendedQualification.pendingEPTViolation.kind {
       report(index, "violation: access to a page that was not accepted", address)
     }
+    if extended.kind == 2, domain.addTable(page, vm: Int(extended.rawValue >> 52 & 3)) { return }
     if case .page = domain.shared[page] {
       report(index, "violation: private access to a shared page", address)
     }

@@ -27,6 +27,8 @@ struct TDXProcessor: Sendable {
   var vmcbs = InlineArray<4, SystemPage>(repeating: SystemPage(rawValue: 0))
   /// The general registers, one image for L1 and L2.
   var registers = SystemPage(rawValue: 0)
+  /// Registers of VMs whose paging is off.
+  var unpaged = InlineArray<4, UnpagedState?>(repeating: nil)
   /// Interrupts of L1.
   var interrupts = InterruptState()
   /// What the host answers a TDVMCALL that it has not finished.
@@ -81,6 +83,8 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     var configuration = TDConfiguration(vcpuCount: options.vcpuCount, l2Count: options.l2Count)
     configuration.tscFrequency = UInt16(
       truncatingIfNeeded: (options.ticksPerSecond &+ 12_500_000) / 25_000_000)
+    // A missing table of an L2's is the host's to add, not the guest's to know (tdx.md B.4).
+    configuration.l2WalkFailureExits = 0xE
     var windows = PageWindows(pageCount: memory.pageCount)
     windows.add(GuestPage(containing: InitialState.rip), pageCount: 1)
     domain = TrustDomain(configuration, windows: windows, systemPageCount: systemPageCount)
@@ -92,6 +96,12 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     for _ in 0...configuration.l2Count {
       guard let table = NestedTable(hardware) else { return nil }
       tables.append(table)
+    }
+    guard let directory = hardware.allocatePage() else { return nil }
+    UnpagedMode.fill(directory, &self.hardware)
+    guard self.memory.add(GuestPage(containing: UnpagedMode.directory), directory) else { return nil }
+    for table in tables {
+      guard table.map(UnpagedMode.directory >> 12, to: directory, .write, &self.hardware) else { return nil }
     }
     for index in 0..<configuration.vcpuCount {
       guard let processor = makeProcessor(index) else { return nil }
@@ -111,6 +121,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     }
     var cpu = PageCPU(vmcb: processor.vmcbs[0], registers: registers, memory: hardware)
     TDXControls.reset(&cpu)
+    processor.unpaged[0] = UnpagedMode.enter(&cpu, cr0: cpu[VMCB.cr0])
     cpu.registers = domain.initialRegisters(vcpu: index, argument: 0)
     return processor
   }

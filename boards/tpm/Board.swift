@@ -1,0 +1,25 @@
+// Board: the tpm board: the native board's kernel on one CPU, with a task that measures the TPM as its only one.
+import Kernel
+import Machine
+import NativePlatform
+import Seams
+import TPMSlices
+import Tasks
+
+@main struct TPMBoard {
+  static func main() {
+    let machine = ApusMachine()
+    let platform = NativePlatform(
+      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
+      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
+    Death.install(
+      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+      guard cpu == .boot else { return }
+      let host = SliceHost(
+        now: { machine.cycles }, put: { platform.console.write($0) },
+        heapBytes: { (kernel.heap?.usage.frames ?? 0) &* 4096 }, end: { machine.end($0 ? .pass : .fail) })
+      try spawn("tpm") { SliceBench(host).run() }
+    }
+  }
+}
