@@ -42,11 +42,13 @@ extension MonitorBoard {
     var hardware = machine
     PermissionMaps.fill(ioMap: ports, msrMap: registers, &hardware)
     let backing = GuestBacking(ram: split.guestBase, pageCount: UInt64(split.guestPageCount), pool: pool)
-    let policy = CPUIDPolicy(
+    var policy = CPUIDPolicy(
       personality: .snp, markBit: options.markBit, apicIDs: description.apicIDs, hasX2APIC: !options.isXAPIC)
+    policy.ticksPerSecond = machine.ticksPerSecond
+    let shown = policy
     var configuration = SNPConfiguration(apicIDs: description.apicIDs)
     configuration.cBit = options.markBit
-    var guestOptions = SNPOptions(cpuid: policy)
+    var guestOptions = SNPOptions(cpuid: shown)
     guestOptions.cBit = options.markBit
     guestOptions.isStrict = options.isStrict
     guestOptions.endsOnBreach = !options.countsBreaches
@@ -60,7 +62,7 @@ extension MonitorBoard {
         configuration, systemPageCount: split.guestPageCount + Int(split.guestBase.rawValue),
         windows: windows, firmware: SNPFirmware(seed: options.seed))
       try SNPLauncher.launch(file, plan, description, into: &model, &hardware) { leaf, subleaf in
-        policy.answer(leaf, subleaf, vcpu: 0) { leaf, subleaf in
+        shown.answer(leaf, subleaf, vcpu: 0) { leaf, subleaf in
           let words = machine.cpuid(leaf, subleaf)
           return CPUIDResult(eax: words.eax, ebx: words.ebx, ecx: words.ecx, edx: words.edx)
         }

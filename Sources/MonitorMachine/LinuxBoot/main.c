@@ -9,7 +9,7 @@
 void linuxboot_jump(uint64_t entry, uint64_t zero_page);
 
 struct area { uint32_t kind, reserved; uint64_t gpa, count; };
-enum { IMAGE = 1, CPUID = 4, SECRETS = 5, MEMORY_MAP = 7, MADT = 8, KERNEL = 21, INITRD = 22, COMMAND_LINE = 23 };
+enum { IMAGE = 1, CPUID = 4, SECRETS = 5, PARAMETERS = 6, MEMORY_MAP = 7, MADT = 8, KERNEL = 21, INITRD = 22, COMMAND_LINE = 23 };
 enum { LOAD = 0x1000000, E820_MAX = 64 };
 
 static uint8_t zero_page[4096] PAGE, tables[4096] PAGE;
@@ -43,6 +43,14 @@ static _Noreturn void terminate(uint32_t reason) {
   }
 }
 
+/// The host gives a page to the guest, by the MSR protocol: 4 KiB at a time.
+static void make_private(uint64_t page) {
+  uint64_t request = page | 1ull << 52 | 0x14, low, high;
+  __asm__ volatile("wrmsr; .byte 0xF3, 0x0F, 0x01, 0xD9; rdmsr"
+                   : "=a"(low), "=d"(high) : "c"(0xC0010130), "a"((uint32_t)request), "d"(request >> 32) : "memory");
+  if ((uint32_t)low != 0x15 || (uint32_t)high) terminate(8);
+}
+
 /// PVALIDATE to 1: EAX, and 0x100 if CF is set.
 static uint32_t validate(uint64_t address, uint64_t size) {
   uint64_t rax = address;
@@ -73,10 +81,12 @@ static void map_memory(void) {
   __asm__ volatile("mov %0, %%cr3" ::"r"((uint64_t)root | C_BIT) : "memory");
 }
 
-/// Accepts the private pages of [start, end): 2 MiB at a time where the image has nothing.
-static void accept(uint64_t start, uint64_t end) {
+/// Accepts the pages of [start, end): 2 MiB at a time where the image has nothing; those that the host
+/// still holds are asked for first.
+static void accept(uint64_t start, uint64_t end, int is_shared) {
   while (start < end) {
-    if (!(start & 0x1FFFFF) && end - start >= 0x200000 && !is_filled(start, start + 0x200000)) {
+    if (is_shared && !is_filled(start, start + 4096)) make_private(start);
+    if (!is_shared && !(start & 0x1FFFFF) && end - start >= 0x200000 && !is_filled(start, start + 0x200000)) {
       uint32_t status = validate(start, 1);
       if (!status) { start += 0x200000; continue; }
       if (status != 6) terminate(1);
@@ -96,7 +106,7 @@ static void e820(uint64_t start, uint64_t end, uint32_t type) {
 }
 
 /// Accepts memory and describes it; the stub's range is type 3, which Linux keeps and maps encrypted.
-static uint64_t take_memory(const struct area *map) {
+static uint64_t take_memory(const struct area *map, int is_shared) {
   uint64_t highest = 0, before = 0;
   for (uint64_t i = 0; i < map->count / 24; i++) {
     const uint8_t *entry = (const uint8_t *)(map->gpa + 24 * i);
@@ -105,8 +115,13 @@ static uint64_t take_memory(const struct area *map) {
     if (first < before || first >= 1ull << 20 || count > (1ull << 20) - first) terminate(3);
     before = first + count;
     uint64_t start = first << 12, end = before << 12;
-    if (type != 0) { e820(start, end, 2); continue; }
-    accept(start, end);
+    if (type != 0) {
+      // Linux reads the legacy area through encrypted mappings, as firmware leaves it.
+      if (start >= 0xA0000 && end <= 0x100000) accept(start, end, 1);
+      e820(start, end, 2);
+      continue;
+    }
+    accept(start, end, is_shared);
     if (start < range_start) e820(start, end < range_start ? end : range_start, 1);
     if (start < range_end && end > range_start) e820(start > range_start ? start : range_start, end < range_end ? end : range_end, 3);
     if (end > range_end) e820(start > range_end ? start : range_end, end, 1);
@@ -176,6 +191,32 @@ static uint64_t acpi(const struct area *host) {
   return (uint64_t)rsdp;
 }
 
+/// CPUID by the MSR protocol: EAX of `leaf`.
+static uint32_t cpuid_eax(uint32_t leaf) {
+  uint64_t low, high;
+  __asm__ volatile("wrmsr; .byte 0xF3, 0x0F, 0x01, 0xD9; rdmsr"
+                   : "=a"(low), "=d"(high) : "c"(0xC0010130), "a"(4), "d"(leaf) : "memory");
+  return (uint32_t)low == 5 ? (uint32_t)high : 0;
+}
+
+/// The measured command line, and the counter's rate: a hardware-reduced machine has no timer to measure it by.
+static uint64_t command_line(const struct area *from) {
+  static char line[4096];
+  static const char word[] = " tsc_early_khz=";
+  uint64_t count = 0;
+  const char *text = (const char *)from->gpa;
+  while (count < from->count && count < 2047 && text[count]) { line[count] = text[count]; count++; }
+  uint32_t rate = cpuid_eax(0x40000010);
+  if (rate) {
+    for (int i = 0; word[i]; i++) line[count++] = word[i];
+    uint32_t unit = 1000000000;
+    while (unit > rate) unit /= 10;
+    for (; unit; unit /= 10) line[count++] = (char)('0' + rate / unit % 10);
+  }
+  line[count] = 0;
+  return (uint64_t)line;
+}
+
 void linuxboot_main(const uint8_t *launch) {
   area_count = (uint32_t)get(launch + 0x36, 2);
   areas = (const struct area *)(launch + 0x40);
@@ -183,9 +224,10 @@ void linuxboot_main(const uint8_t *launch) {
   range_end = range_start + get(launch + 0x20, 8);
   const struct area *kernel = find(KERNEL), *initrd = find(INITRD), *line = find(COMMAND_LINE);
   const struct area *map = find(MEMORY_MAP), *madt = find(MADT), *cpuid = find(CPUID), *secrets = find(SECRETS);
-  if (!kernel || !line || !map || !madt || !cpuid || !secrets) terminate(5);
+  const struct area *parameters = find(PARAMETERS);
+  if (!kernel || !line || !map || !madt || !cpuid || !secrets || !parameters) terminate(5);
   map_memory();
-  uint64_t end = take_memory(map);
+  uint64_t end = take_memory(map, *(const uint8_t *)(parameters->gpa + 4) & 1);
 
   // The initial RAM disk goes to the top: the kernel unpacks itself over where it was.
   const uint8_t *image = (const uint8_t *)kernel->gpa;
@@ -202,7 +244,7 @@ void linuxboot_main(const uint8_t *launch) {
   }
   copy((uint8_t *)LOAD, image + setup, kernel->count - setup);
   zero_page[0x210] = 0xFF;
-  put(zero_page + 0x228, line->gpa, 4);
+  put(zero_page + 0x228, command_line(line), 4);
   put(zero_page + 0x70, acpi(madt), 8);
 
   // Linux finds the secrets and CPUID pages by a blob (arch/x86/include/uapi/asm/setup_data.h, type 7).
