@@ -4,6 +4,7 @@ import Bits
 import Model
 import SNP
 import Seams
+import X86
 
 extension SNPGuest {
   /// The first step of a CPU, and the one after a halt.
