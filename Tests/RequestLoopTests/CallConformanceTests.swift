@@ -59,7 +59,9 @@ import X86
         let platform = OrderedPlatform(ModelPlatform(world))
         let loop = RequestLoop(
           cpu: 0, platform: platform, exchange: NoMemoryExchange(), guest: world.guest, table: CoreOnly())
-        guard let vcpu = loop.current(nil) else { return world.check(false, "no vCPU") }
+        var seat = RequestLoop<OrderedPlatform, NoMemoryExchange, CoreOnly>.Seat()
+        loop.renew(&seat)
+        guard let vcpu = seat.own else { return world.check(false, "no vCPU") }
         world.setWord(World.startUpVMSA, VMSAField.rax, CallID.queryProtocol.rax)
         world.setWord(World.startUpVMSA, VMSAField.guestExitCode, SVMExitCode.vmgexit.rawValue)
         world.setWord(World.startUpArea, 0, 1)

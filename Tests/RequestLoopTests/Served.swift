@@ -24,11 +24,11 @@ final class Service<Table: ProtocolTable>: @unchecked Sendable {
   typealias Loop = RequestLoop<ModelPlatform, StockOfPages, Table>
   let world: World
   let loops: [Loop]
-  private var own: [VCPUHandle?]
+  private var seats: [Loop.Seat]
 
   init(_ world: World, _ table: Table) {
     self.world = world
-    own = World.apicIDs.map { _ in nil }
+    seats = World.apicIDs.map { _ in Loop.Seat() }
     loops = World.apicIDs.indices.map {
       RequestLoop(
         cpu: $0, platform: ModelPlatform(world), exchange: world.exchange, guest: world.guest, table: table)
@@ -43,27 +43,34 @@ final class Service<Table: ProtocolTable>: @unchecked Sendable {
     world.guest.vcpus.newest(of: cpu).map { world.guest.vcpus.callingArea($0).rawValue >> 12 }
   }
 
+  /// The vCPU that a CPU has now.
+  func vcpu(of cpu: Int) -> VCPUHandle? {
+    loops[cpu].renew(&seats[cpu])
+    return seats[cpu].own
+  }
+
   /// One exit of the guest and its service; `before` is what the guest did last.
   @discardableResult
   func exit(_ cpu: Int = 0, _ code: SVMExitCode = .vmgexit, _ before: () -> Void = {}) async -> Bool {
-    own[cpu] = loops[cpu].current(own[cpu])
+    var seat = seats[cpu]
+    loops[cpu].renew(&seat)
     let isEntered = world.locked { world.machine.vmrun(cpu, .vmpl2, &world.bytes) == .entered(.vmpl2) }
     world.check(isEntered, "the guest on CPU \(cpu) can't be entered")
     before()
     world.locked { world.machine.vmexit(cpu, code, &world.bytes) }
-    guard let vcpu = own[cpu] else { return false }
-    let isThere = await loops[cpu].serveExit(of: vcpu)
-    if !isThere { own[cpu] = nil }
-    return isThere
+    loops[cpu].renew(&seat)
+    await loops[cpu].serve(&seat)
+    seats[cpu] = seat
+    return seat.own != nil
   }
 
   /// One call of the guest on a CPU, as Linux makes it, and what must hold after every one.
   @discardableResult
   func call(
     _ id: CallID, rcx: UInt64 = 0, rdx: UInt64 = 0, r8: UInt64 = 0, r9: UInt64 = 0, cpu: Int = 0,
-    pending: UInt64 = 1, line: UInt = #line
+    pending: UInt64 = 1, area: UInt64? = nil, line: UInt = #line
   ) async -> Answer {
-    guard let vmsa = vmsa(cpu), let area = area(cpu) else {
+    guard let vmsa = vmsa(cpu), let area = area ?? self.area(cpu) else {
       world.check(false, "CPU \(cpu) has no vCPU", line)
       return Answer(rax: .max, rcx: 0, rdx: 0, r8: 0)
     }

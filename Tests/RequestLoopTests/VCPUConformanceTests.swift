@@ -178,6 +178,25 @@ private let served: UInt64 = 0x1_0000_0001
       } == [])
   }
 
+  @Test func d58_TheOlderVCPUIsServedUntilTheHostRunsTheNewer() {
+    #expect(
+      failures { service in
+        let world = service.world
+        world.equal(await service.create(1, vmsa: 40, area: 41), .success)
+        world.fillVMSA(42)
+        // The vCPU replaces itself and has not told the host yet.
+        let made = await service.call(.createVCPU, rcx: 42 << 12, rdx: 43 << 12, r8: 7, cpu: 1, area: 41)
+        world.equal(made.result, .success)
+        let answer = await service.call(
+          .queryProtocol, rcx: ProtocolQuery.rcx(.core, version: 1), cpu: 1, area: 41)
+        world.equal(answer.rcx, served, "the older one is served")
+        world.equal(await service.call(.deleteVCPU, rcx: 42 << 12, cpu: 1, area: 41).result, .success)
+        world.equal(
+          await service.call(.queryProtocol, rcx: ProtocolQuery.rcx(.core, version: 1), cpu: 1, area: 41).rcx,
+          served)
+      } == [])
+  }
+
   @Test func d59_WhatIsJudgedIsWhatRuns() {
     #expect(
       failures { service in
@@ -233,7 +252,7 @@ private let served: UInt64 = 0x1_0000_0001
             world.entry(40)?.isVMSA == false && world.guestWrites(40) && world.guestWrites(41), "D.63")
           world.equal(service.area(1), nil)
           world.setWord(41, 0, 0xABCD_0001)
-          world.check(service.loops[1].current(nil) == nil, "the CPU has no vCPU")
+          world.check(service.vcpu(of: 1) == nil, "the CPU has no vCPU")
           world.equal(world.word(41, 0), 0xABCD_0001, "D.70")
         }
       } == [])
@@ -276,7 +295,7 @@ private let served: UInt64 = 0x1_0000_0001
       failures { service in
         let world = service.world
         world.equal(await service.create(1, vmsa: 40, area: 41), .success)
-        guard let vcpu = service.loops[1].current(nil) else { return world.check(false, "no vCPU") }
+        guard let vcpu = service.vcpu(of: 1) else { return world.check(false, "no vCPU") }
         let slot = world.guest.vcpus.slot(vcpu)
         world.equal(slot.reclaim(in: .init()), .claimed)
         world.equal(await service.call(.deleteVCPU, rcx: 40 << 12).result, .busy)

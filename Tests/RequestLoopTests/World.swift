@@ -182,7 +182,7 @@ final class World: @unchecked Sendable {
         entry.isValidated && entry.permissions(.vmpl2) == .full && !entry.isVMSA,
         "page \(page): valid, but \(entry)")
       check(entry.permissions(.vmpl3).isEmpty, "page \(page): VMPL3 has rights")
-    } else if state == .invalid {
+    } else if state == .invalid || state == .withheld {
       check(!entry.isValidated && !hasRights, "page \(page): invalid, but \(entry)")
     } else if state == .context {
       check(entry.isVMSA && !entry.permissions(.vmpl2).contains(.write), "page \(page): a VMSA, but \(entry)")

@@ -1,4 +1,5 @@
 // Slice: how much work a call has done since other tasks of its CPU could run.
+import TaskRuntime
 import Tasks
 
 /// Work since the call began and since it last let others run, in instructions as an upper estimate.
@@ -26,6 +27,7 @@ struct Slice {
   /// Lets other tasks run if `amount` more does not fit.
   nonisolated(nonsending) mutating func makeRoom(_ amount: Int) async {
     guard used &+ amount > Self.limit else { return }
+    Executor.passSoon()
     await Leaf.yield()
     used = 0
   }
