@@ -7,7 +7,8 @@ board_help() {
   cat <<'TEXT'
 
 The board tdp:
-  --host WORDS     further words for the monitor's command line (l2=1)
+  --host WORDS     further words for the monitor's command line: l2=N (1), absent=N and late=N (a CPU that the host
+                   never starts, or a second late), start-seed=N (CPUs start at random), drop-interrupts
 TEXT
 }
 
