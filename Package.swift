@@ -136,8 +136,8 @@ let bareOnly: [Target] =
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
-      exclude: ["Boot", "Selftest"]),
-    board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
+      exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
+    board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),

@@ -18,10 +18,12 @@ import X86
     } catch {
       hardware.terminate(error)
     }
+    SNPCPU.setOwnRange(platform.plan.range)
     MachineCPUID.install(platform.cpuid)
     Death.install(SNPPanicPlatform(platform.ghcb, platform.console))
     let traps = SNPTraps(
       platform.ghcb, cpuid: platform.cpuid, doorbell: platform.doorbell, isDying: { Death.isReporting })
+    Traps.install(traps, vector: 14)
     Traps.install(traps, vector: 28)
     Traps.install(traps, vector: 29)
     // The first RDTSC a host may intercept: now there is somebody to answer.

@@ -98,6 +98,28 @@ where
     guard ghcb.register(page) else { throw .registration }
   }
 
+  /// The measured launch information, in place.
+  var launch: LaunchPage<MemorySource<Memory>>? {
+    try? LaunchPage(MemorySource(memory: memory, start: launchPage))
+  }
+  /// The kernel's own memory.
+  var privateMemory: Memory { memory }
+
+  /// The guest's memory by the host's map, within what the range was sized for.
+  public var guestPlan: GuestMemoryPlan? {
+    guard let page = launch, page.area(.guestImage) != nil, let area = page.area(.memoryMap) else {
+      return nil
+    }
+    let map = HostMemoryMap(
+      MemorySource(memory: memory, start: PhysicalAddress(area.gpa)), byteCount: area.byteCount)
+    let top = privacy.mask == 0 ? UInt64(1) << 51 : privacy.mask
+    return GuestMemoryPlan(
+      map, without: plan.range, limit: top >> 12, pageLimit: page.guestByteCount >> 12)
+  }
+
+  /// The same, to be mapped.
+  public var guestMemory: MemoryMap { guestPlan?.map ?? MemoryMap() }
+
   /// The range as memory, the loader's and shared pages left out; the image is the kernel's own to leave out.
   public func bootInformation(_ memory: some PhysicalMemory) throws(BootInformationError) -> BootInformation {
     guard let page = try? LaunchPage(MemorySource(memory: self.memory, start: launchPage)) else {
