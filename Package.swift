@@ -69,14 +69,21 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
-  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "Seams", "TDX", "X86"]),
+  room(
+    "Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "Seams", "TDX", "X86"]),
 ]
 
+/// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
+let isBench = Context.environment["APUS_BENCH"] != nil
+
 /// A board: the executable that composes rooms into one image.
+///
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
-    name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"], swiftSettings: strict)
+    name: "board-\(name)", dependencies: imports + (isBench ? ["Latency", "TaskLatency"] : []),
+    path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -92,12 +99,12 @@ let concurrency: [Target] = [
     ]),
   .target(
     name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
-    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost"], sources: ["Handles", "Bare"],
+    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Bare"],
     swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
 ]
 let hostedTasks: Target = .target(
   name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
-  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
+  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
 let bareOnly: [Target] =
@@ -113,7 +120,8 @@ let bareOnly: [Target] =
     .executableTarget(
       name: "board-sim",
       dependencies: [
-        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks",
+        "Timer", "_Concurrency",
       ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
@@ -122,13 +130,19 @@ let bareOnly: [Target] =
       name: "board-oracle",
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
+    .target(
+      name: "ToolchainABI", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/Toolchain",
+      exclude: ["toolchain.ld"]),
+    .executableTarget(
+      name: "board-abi", dependencies: ["SimMachine", "TaskRuntime", "Tasks", "ToolchainABI"],
+      path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
     board("snp", ["Idle", "Kernel", "Machine", "SNPPlatform", "Seams", "Tasks", "X86"]),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
-      exclude: ["Boot", "Selftest"]),
-    board("monitor", ["Model", "Monitor", "MonitorMachine", "Seams"]),
+      exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
+    board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
@@ -165,11 +179,18 @@ let hostedOnly: [Target] = [
     [
       "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM", "X86",
     ]),
+  tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPM", "TPMServer"],
+    dependencies: [
+      "BenchReport", "Bits", "IGVM", "Latency", "Measurement", "Launch", "ImageBuilder", "Crypto", "TPM",
+      "TPMServer", "TraceFormat",
+    ],
     swiftSettings: strict),
+  .target(name: "BenchReport", dependencies: ["Latency"], swiftSettings: strict),
+  tests(of: "Latency", ["TraceFormat"]),
+  tests(of: "BenchReport", ["Latency"]),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),

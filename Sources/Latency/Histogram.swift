@@ -90,10 +90,10 @@ public struct Histogram: Sendable {
   public func percentile(millionths parts: UInt64) -> UInt64 {
     let total = total
     guard total > 0 else { return 0 }
-    // The rank, rounded up, at least the first.
-    let (high, low) = total.multipliedFullWidth(by: min(parts, 1_000_000))
-    let (quotient, remainder) = UInt64(1_000_000).dividingFullWidth((high, low))
-    let rank = max(1, quotient &+ (remainder > 0 ? 1 : 0))
+    // The rank, rounded up, at least the first; in two parts, so that nothing is divided that has 128 bits.
+    let parts = min(parts, 1_000_000)
+    let rest = (total % 1_000_000 &* parts &+ 999_999) / 1_000_000
+    let rank = max(1, total / 1_000_000 &* parts &+ rest)
     var seen: UInt64 = 0
     var result: UInt64?
     forEach { index, count in

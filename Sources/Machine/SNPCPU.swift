@@ -4,9 +4,13 @@ public import SNP
 public import Seams
 public import X86
 
+// Everything is the kernel's own until its range is known.
+nonisolated(unsafe) private var ownStart: UInt64 = 0
+nonisolated(unsafe) private var ownEnd: UInt64 = .max
+
 /// The CPU that runs this, at VMPL0 of an SNP guest.
 public struct SNPCPU: SNPHardware {
-  /// The CPU; its private pages are in the direct map.
+  /// The CPU.
   public init() {}
 
   /// The calling CPU.
@@ -29,18 +33,29 @@ public struct SNPCPU: SNPHardware {
   /// WRMSR, VMGEXIT, RDMSR.
   public func exchange(_ value: UInt64) -> UInt64 { apus_vmgexit(value) }
 
-  private func linear(_ page: PhysicalAddress) -> UInt64 { KernelLayout.direct(page).rawValue }
+  // The kernel's own pages are in the direct map, the guest's in theirs.
+  private func linear(_ page: PhysicalAddress) -> UInt64 {
+    let isOwn = unsafe page.rawValue >= ownStart && page.rawValue < ownEnd
+    return isOwn ? KernelLayout.direct(page).rawValue : KernelLayout.guest(page).rawValue
+  }
+
+  /// Tells which addresses are the kernel's own, before another one is used.
+  public static func setOwnRange(_ range: MemoryRegion) {
+    unsafe ownStart = range.start.rawValue
+    unsafe ownEnd = range.end.rawValue
+  }
 
   /// PVALIDATE.
   public func pvalidate(_ page: PhysicalAddress, _ size: RMPPageSize, validate: Bool) -> ValidationResult {
-    let result = apus_pvalidate(linear(page), UInt32(truncatingIfNeeded: size.rawValue), validate ? 1 : 0)
-    return ValidationResult(RMPStatus(rawValue: result.status), wasUnchanged: result.carry != 0)
+    let result = apus_guest_pvalidate(
+      linear(page), UInt32(truncatingIfNeeded: size.rawValue), validate ? 1 : 0)
+    return ValidationResult(RMPStatus(rawValue: result & 0x7FFF_FFFF), wasUnchanged: result >> 31 == 1)
   }
   /// RMPADJUST.
-  public func rmpadjust(_ page: PhysicalAddress, _ size: RMPPageSize, _ operand: RMPAdjustOperand)
-    -> RMPStatus
-  {
-    RMPStatus(rawValue: apus_rmpadjust(linear(page), size.rawValue, operand.rawValue))
+  public func rmpadjust(
+    _ page: PhysicalAddress, _ size: RMPPageSize, _ operand: RMPAdjustOperand
+  ) -> RMPStatus {
+    RMPStatus(rawValue: apus_guest_rmpadjust(linear(page), size.rawValue, operand.rawValue))
   }
   /// RMPQUERY.
   public func rmpquery(
@@ -80,10 +95,56 @@ public struct SNPCPU: SNPHardware {
     guard let word = unsafe shared(word, UInt32.self) else { return }
     unsafe apus_snp_halt(word, mask)
   }
-  /// Between TEST and HLT, both included.
+  /// TEST; VMGEXIT.
+  public func run(_ level: VMPL, unless word: PhysicalAddress, has mask: UInt32) -> UInt64 {
+    guard let word = unsafe shared(word, UInt32.self) else { return 0 }
+    return unsafe apus_snp_run(word, mask, UInt32(level.rawValue))
+  }
+  /// Between TEST and HLT or VMGEXIT, both included.
   public func endOfWindow(_ rip: UInt64) -> UInt64? {
-    let end = apus_snp_halt_end_address()
-    return rip >= apus_snp_halt_address() && rip < end ? end : nil
+    let halt = apus_snp_halt_end_address()
+    if rip >= apus_snp_halt_address(), rip < halt { return halt }
+    let run = apus_snp_run_end_address()
+    return rip >= apus_snp_run_window_address() && rip < run ? run : nil
+  }
+  /// The code of snp_guest.S.
+  public func faultExit(_ rip: UInt64) -> UInt64? {
+    rip >= apus_guest_start_address() && rip < apus_guest_end_address() ? apus_guest_fault_address() : nil
+  }
+  /// One access.
+  public func loadGuest(_ address: PhysicalAddress) -> UInt64? {
+    var value: UInt64 = 0
+    return unsafe apus_guest_load(linear(address), &value) == 0 ? value : nil
+  }
+  /// One access.
+  public func storeGuest(_ value: UInt64, width: Int, _ address: PhysicalAddress) -> Bool {
+    let place = linear(address)
+    switch width {
+    case 1: return apus_guest_store1(place, value) == 0
+    case 2: return apus_guest_store2(place, value) == 0
+    default: return apus_guest_store8(place, value) == 0
+    }
+  }
+  // UNSAFETY: the span is valid for its count; the guest's side may fault, which is an answer.
+  /// REP MOVSB.
+  public func readGuest(_ address: PhysicalAddress, into bytes: inout MutableSpan<UInt8>) -> Bool {
+    guard let from = unsafe UnsafeRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    return unsafe bytes.withUnsafeMutableBytes { buffer in
+      guard let to = buffer.baseAddress else { return true }
+      return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
+    }
+  }
+  /// REP MOVSB.
+  public func writeGuest(_ bytes: borrowing Span<UInt8>, _ address: PhysicalAddress) -> Bool {
+    guard let to = unsafe UnsafeMutableRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    return unsafe bytes.withUnsafeBytes { buffer in
+      guard let from = buffer.baseAddress else { return true }
+      return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
+    }
+  }
+  /// REP STOSQ.
+  public func zeroGuest(_ address: PhysicalAddress, byteCount: UInt64) -> Bool {
+    apus_guest_zero(linear(address), byteCount) == 0
   }
   /// A byte of the image's code.
   public func codeByte(_ address: UInt64) -> UInt8 {

@@ -105,14 +105,14 @@ public enum MonitorStart {
   }
 
   /// Calls `body` with the bytes of the file given by -initrd.
-  public static func withFile<Failure: Error>(
-    _ record: BootRecord, _ body: (borrowing Span<UInt8>) throws(Failure) -> Void
-  ) throws(Failure) {
+  public static func withFile<Result, Failure: Error>(
+    _ record: BootRecord, _ body: (borrowing Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let count = Int(record.module.upperBound - record.module.lowerBound)
     // UNSAFETY: the loader put `count` bytes there, and the split of memory left them out.
     let start = unsafe UnsafePointer<UInt8>(bitPattern: UInt(record.module.lowerBound))
     let buffer = unsafe UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
-    try body(unsafe buffer.span)
+    return try body(unsafe buffer.span)
   }
 
   /// The time-stamp counter at the monitor's first instruction.

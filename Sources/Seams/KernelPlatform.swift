@@ -42,6 +42,8 @@ public protocol KernelPlatform: SendableMetatype {
   var privacy: PrivacyBits { get }
   /// Pages shared with the host (`KernelLayout.shared`), nil if there are none.
   var sharedPages: MemoryRegion? { get }
+  /// The guest's memory, mapped at `KernelLayout.guest`: usable regions that do not meet; empty without a guest.
+  var guestMemory: MemoryMap { get }
   /// Whether the host raises #VC and #HV, which need stacks of their own.
   static var hasHostEvents: Bool { get }
 }
@@ -54,6 +56,8 @@ extension KernelPlatform {
   public var privacy: PrivacyBits { PrivacyBits() }
   /// None.
   public var sharedPages: MemoryRegion? { nil }
+  /// No guest.
+  public var guestMemory: MemoryMap { MemoryMap() }
   /// No.
   public static var hasHostEvents: Bool { false }
   /// At the page with the code.

@@ -19,7 +19,7 @@ public struct ValidationResult: Equatable, Sendable {
 ///
 /// Private pages are named by guest-physical address and reached through the mapping that the kernel has for them
 /// (direct map, or the map of the guest's memory); an unmapped one is a fault. Shared pages are those of
-/// `KernelLayout.shared`: everything read there is hostile.
+/// `KernelLayout.shared`: everything read there is hostile. An instruction on a page that faults answers 0xFF.
 public protocol SNPHardware: Sendable {
   /// The calling CPU.
   var cpu: CPUIndex { get }
@@ -53,8 +53,23 @@ public protocol SNPHardware: Sendable {
   /// Halts until an event, unless `mask` finds a bit in the 32-bit word at `word` of a shared page; an event between
   /// the look and the instruction ends the halt (`endOfWindow`).
   func halt(unless word: PhysicalAddress, has mask: UInt32)
-  /// Where an event must go on that interrupted `rip`: the end of the halt's window, or nil outside of it.
+  /// RUN_VMPL of `level` by the GHCB MSR, with the same window; the MSR afterwards, which is the request itself if the
+  /// guest was not entered.
+  func run(_ level: VMPL, unless word: PhysicalAddress, has mask: UInt32) -> UInt64
+  /// Where an event must go on that interrupted `rip`: the end of the halt's or entry's window, or nil outside of them.
   func endOfWindow(_ rip: UInt64) -> UInt64?
+  /// Where a fault must go on that `rip` met in the guest's memory; nil for code that may not fault.
+  func faultExit(_ rip: UInt64) -> UInt64?
+  /// The word at `address` of the guest's memory, or of the kernel's own; nil if it faults. One access.
+  func loadGuest(_ address: PhysicalAddress) -> UInt64?
+  /// Stores the low `width` bytes (1, 2 or 8) of `value`; false if it faults. One access.
+  func storeGuest(_ value: UInt64, width: Int, _ address: PhysicalAddress) -> Bool
+  /// Copies out of the guest's memory; false if it faults.
+  func readGuest(_ address: PhysicalAddress, into bytes: inout MutableSpan<UInt8>) -> Bool
+  /// Copies into the guest's memory; false if it faults.
+  func writeGuest(_ bytes: borrowing Span<UInt8>, _ address: PhysicalAddress) -> Bool
+  /// Clears `byteCount` bytes, a multiple of 8; false if it faults.
+  func zeroGuest(_ address: PhysicalAddress, byteCount: UInt64) -> Bool
   /// The byte of the kernel's own code at `address`; 0 where there is no code.
   func codeByte(_ address: UInt64) -> UInt8
   /// Rests for good.

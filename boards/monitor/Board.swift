@@ -13,10 +13,11 @@ import Seams
     guard let split = MonitorStart.split(record, guestBytes: words.number("memory").map { $0 << 20 })
     else { refuse(machine, "the machine has too little memory") }
     guard !record.module.isEmpty else { refuse(machine, "no IGVM file was given") }
-    guard words.has("tdx") else { refuse(machine, "the command line names no known platform") }
     guard MonitorStart.startProcessors(machine, record) else {
       refuse(machine, "a processor did not start")
     }
+    if words.has("snp") { startSNP(machine, record, split) }
+    guard words.has("tdx") else { refuse(machine, "the command line names no known platform") }
     startTDX(machine, record, words, split)
   }
 
@@ -51,7 +52,7 @@ import Seams
       refuse(machine, error)
     }
     if words.has("verbose") { announce(machine, split) }
-    MonitorStart.install(GuestProcessors(guest, machine))
+    MonitorStart.install(Processors(guest, machine))
     RunLoop.run(0, guest, machine)
   }
 
@@ -81,11 +82,11 @@ import Seams
 }
 
 /// The other CPUs, once there is a guest.
-final class GuestProcessors: OtherProcessors {
-  private let guest: TDXMachine<PhysicalMachine>
+final class Processors<Guest: Personality>: OtherProcessors {
+  private let guest: Guest
   private let machine: PhysicalMachine
 
-  init(_ guest: TDXMachine<PhysicalMachine>, _ machine: PhysicalMachine) {
+  init(_ guest: Guest, _ machine: PhysicalMachine) {
     self.guest = guest
     self.machine = machine
   }

@@ -1,15 +1,17 @@
 # run: how boards/run starts the monitor: QEMU's q35, TCG with nested paging, the monitor as kernel, an IGVM file as initrd.
 
-platform= igvm= selftest= icount= l2=1 memory=1024
+platform= igvm= selftest= icount= l2=1 memory=1024 hostile= apic_ids= snp_words=
 
 board_help() {
   cat <<'TEXT'
 
 The board monitor:
-  --platform P     tdx: what the IGVM file is loaded as
+  --platform P     snp or tdx: what the IGVM file is loaded as
   --igvm FILE      the file to load; --memory is the guest's (1024)
   --l2 N           L2 virtual machines of a TD, 0 to 3 (1)
-  --selftest       instruction-level guests that check the monitor from inside
+  --selftest       instruction-level guests that check the monitor from inside; --platform picks one (tdx)
+  --hostile NAME   snp: the attack that the host plays; an unknown name lists none and is refused
+  --apic-ids A,B   snp: the APIC identifiers of the CPUs, 32 bits and as sparse as you like
   --icount         one CPU thread and a clock of instructions: the same log every time
 TEXT
 }
@@ -21,6 +23,8 @@ board_option() {
     --l2) value "$@" && whole "$2" 0 3 || die 2 "--l2 takes 0 to 3, not '${2:-}'"; l2=$2; taken=2 ;;
     --selftest) selftest=1; taken=1 ;;
     --icount) icount=1; taken=1 ;;
+    --hostile) value "$@"; hostile=$2; taken=2 ;;
+    --apic-ids) value "$@"; apic_ids=$2; taken=2 ;;
   esac
 }
 

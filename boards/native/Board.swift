@@ -14,10 +14,18 @@ import Tasks
       hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
     Death.install(
       NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
-    Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
-      guard let clock = kernel.clock else { return }
-      let idle = IdleService(MachineHalter(clock))
-      try spawn("idle", level: 7) { await idle.run() }
-    }
+    #if APUS_BENCH
+      let bench = NativeBench(
+        machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
+      Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+        try bench.start(kernel, cpu)
+      }
+    #else
+      Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
+        guard let clock = kernel.clock else { return }
+        let idle = IdleService(MachineHalter(clock))
+        try spawn("idle", level: 7) { await idle.run() }
+      }
+    #endif
   }
 }

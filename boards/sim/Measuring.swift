@@ -18,7 +18,6 @@ enum Measuring {
   private static func runtime() -> Never {
     let host = BenchHost(
       now: { ThisCPU.now }, put: { SimProcess.put($0) }, mark: {}, taskBytes: { 0 },
-      // The process's heap is glibc's, which keeps no such count.
       heapMisses: { 0 }, end: { SimThreads.stop() })
     let suite = Suite(host)
     let world = ThreadWorld(cpus: 1) { _ throws(SpawnError) in try spawn("bench") { await suite.run() } }
@@ -46,7 +45,8 @@ enum Measuring {
     host.cpus = SimProcess.threads
     host.kilohertz = SimThreads.kilohertz
     host.flags = flags
-    host.rest = { SimThreads.halt(ThisCPU.index, until: $0) }
+    // A kick is kept until a halt takes it, so nothing is lost between the question and the halt.
+    host.rest = { deadline, isOver in if !isOver() { SimThreads.halt(ThisCPU.index, until: deadline) } }
     host.cool = { SimMeasuring.cool() }
     host.interrupt = { SimMeasuring.interrupt() }
     host.interruptStamp = { SimMeasuring.interruptStamp }

@@ -10,13 +10,20 @@ import X86
 @main struct SNPBoard {
   static func main() {
     let hardware = SNPCPU()
-    let platform = SNPPlatform(
-      hardware: hardware, memory: DirectMemory.boot, cycles: MachineCycles(),
-      launchPage: KernelImage.startInfo)
+    let platform: SNPPlatform<SNPCPU, DirectMemory, MachineCycles>
+    do throws(TerminationReason) {
+      platform = try SNPPlatform(
+        hardware: hardware, memory: DirectMemory.boot, cycles: MachineCycles(),
+        launchPage: KernelImage.startInfo)
+    } catch {
+      hardware.terminate(error)
+    }
+    SNPCPU.setOwnRange(platform.plan.range)
     MachineCPUID.install(platform.cpuid)
     Death.install(SNPPanicPlatform(platform.ghcb, platform.console))
     let traps = SNPTraps(
       platform.ghcb, cpuid: platform.cpuid, doorbell: platform.doorbell, isDying: { Death.isReporting })
+    Traps.install(traps, vector: 14)
     Traps.install(traps, vector: 28)
     Traps.install(traps, vector: 29)
     // The first RDTSC a host may intercept: now there is somebody to answer.

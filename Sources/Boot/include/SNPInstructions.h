@@ -2,31 +2,6 @@
 #pragma once
 #include <stdint.h>
 
-struct apus_pvalidate_result {
-  uint32_t status;
-  uint32_t carry;
-};
-
-// PVALIDATE: F2 0F 01 FF.
-static inline struct apus_pvalidate_result apus_pvalidate(uint64_t address, uint32_t size, uint32_t validate) {
-  struct apus_pvalidate_result result;
-  uint8_t carry;
-  __asm__ volatile(".byte 0xF2, 0x0F, 0x01, 0xFF"
-                   : "=a"(result.status), "=@ccc"(carry)
-                   : "a"(address), "c"(size), "d"(validate)
-                   : "memory");
-  result.carry = carry;
-  return result;
-}
-// RMPADJUST: F3 0F 01 FE.
-static inline uint32_t apus_rmpadjust(uint64_t address, uint64_t size, uint64_t operand) {
-  uint32_t status;
-  __asm__ volatile(".byte 0xF3, 0x0F, 0x01, 0xFE"
-                   : "=a"(status)
-                   : "a"(address), "c"(size), "d"(operand)
-                   : "memory", "cc");
-  return status;
-}
 struct apus_rmpquery_result {
   uint32_t status;
   uint64_t size, operand;
@@ -53,6 +28,24 @@ static inline uint64_t apus_vmgexit(uint64_t value) {
 static inline void apus_invalidate_everywhere(void) {
   __asm__ volatile(".byte 0x0F, 0x01, 0xFE; .byte 0x0F, 0x01, 0xFF" ::"a"(8ul), "c"(0u), "d"(0u) : "memory", "cc");
 }
+
+// snp_guest.S: a fault in these returns 0xFF, success 0.
+uint32_t apus_guest_copy(void *_Nonnull to, const void *_Nonnull from, uint64_t bytes);
+uint32_t apus_guest_zero(uint64_t to, uint64_t bytes);
+uint32_t apus_guest_load(uint64_t from, uint64_t *_Nonnull to);
+uint32_t apus_guest_store8(uint64_t to, uint64_t value);
+uint32_t apus_guest_store2(uint64_t to, uint64_t value);
+uint32_t apus_guest_store1(uint64_t to, uint64_t value);
+// PVALIDATE's EAX with CF in bit 31, RMPADJUST's EAX; 0xFF after a fault.
+uint32_t apus_guest_pvalidate(uint64_t linear, uint32_t size, uint32_t validate);
+uint32_t apus_guest_rmpadjust(uint64_t linear, uint64_t size, uint64_t operand);
+uint64_t apus_snp_run(uint32_t *_Nonnull word, uint32_t mask, uint32_t level);
+extern char apus_guest_start[], apus_guest_end[], apus_guest_fault[], apus_snp_run_window[], apus_snp_run_end[];
+static inline uint64_t apus_guest_start_address(void) { return (uint64_t)apus_guest_start; }
+static inline uint64_t apus_guest_end_address(void) { return (uint64_t)apus_guest_end; }
+static inline uint64_t apus_guest_fault_address(void) { return (uint64_t)apus_guest_fault; }
+static inline uint64_t apus_snp_run_window_address(void) { return (uint64_t)apus_snp_run_window; }
+static inline uint64_t apus_snp_run_end_address(void) { return (uint64_t)apus_snp_run_end; }
 
 void apus_snp_halt(uint32_t *_Nonnull word, uint32_t mask);
 extern char apus_snp_halt_end[];

@@ -151,7 +151,6 @@ extension TDXMachine {
       if converted >> 12 >= UInt64(TrustDomain.mapGPAPageLimit) {
         answer(index, registers, .retry, from | mark)
       } else {
-        for other in 0..<processors.count where other != index { hardware.kick(other) }
         processors[index].pendingCall = .mapGPA(
           .mapGPA(address: from, byteCount: byteCount &- converted, isShared: isShared), registers)
       }

@@ -39,19 +39,27 @@ extension TDXMachine {
         guard !isBlocked, processors[index].interrupts.deliverable != nil else { return pause(index) }
         processors[index].pendingCall = nil
         processors[index].answer = registers
-      case .mapGPA(let call, let registers):
-        processors[index].pendingCall = nil
-        hostCall(index, call, registers)
-        if processors[index].pendingCall != nil {
-          hardware.unlock()
-          hardware.pause()
-          hardware.lock()
-          return resume(index)
-        }
+      case .mapGPA: continueMapGPA(index)
       }
     }
     if case .out = domain.vcpus[index].mode { enter(index) }
     return prepare(index)
+  }
+
+  /// Converts pages until all are done, giving the other vCPUs the time to leave the TD.
+  private func continueMapGPA(_ index: Int) {
+    var round = 0
+    while case .mapGPA(let call, let registers) = processors[index].pendingCall {
+      if round & 63 == 0 {
+        for other in 0..<processors.count where other != index { hardware.kick(other) }
+      }
+      round &+= 1
+      hardware.unlock()
+      for _ in 0..<32 { hardware.pause() }
+      hardware.lock()
+      processors[index].pendingCall = nil
+      hostCall(index, call, registers)
+    }
   }
 
   private func pause(_ index: Int) -> NextStep {

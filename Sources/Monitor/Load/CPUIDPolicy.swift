@@ -15,6 +15,8 @@ public struct CPUIDPolicy: Sendable {
   public var apicIDs: [UInt32]
   /// Whether x2APIC is offered.
   public var hasX2APIC: Bool
+  /// The rate of the time-stamp counter, for leaf 0x40000010; 0 = not told.
+  public var ticksPerSecond: UInt64 = 0
 
   /// A policy for a run.
   public init(personality: RunOptions.Personality, markBit: UInt8, apicIDs: [UInt32], hasX2APIC: Bool) {
@@ -46,7 +48,10 @@ public struct CPUIDPolicy: Sendable {
       return CPUIDResult(eax: 0, ebx: 0x6574_6E49, ecx: 0x2020_2020, edx: 0x5844_546C)
     case 0x4000_0000:
       // "ApusMonitor".
-      return CPUIDResult(eax: 0x4000_0000, ebx: 0x7375_7041, ecx: 0x696E_6F4D, edx: 0x0072_6F74)
+      return CPUIDResult(eax: 0x4000_0010, ebx: 0x7375_7041, ecx: 0x696E_6F4D, edx: 0x0072_6F74)
+    case 0x4000_0010:
+      // The counter's rate in kHz, where several hypervisors tell it.
+      return CPUIDResult(eax: UInt32(clamping: ticksPerSecond / 1000), ebx: 0, ecx: 0, edx: 0)
     case 0x8000_0000: return vendor(highest: Self.highestExtended, host(0, 0))
     case 0x8000_0001:
       var value = host(leaf, 0)

@@ -5,7 +5,7 @@ import SNP
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
 /// `snp|tdx|raw [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME]
-/// [test=NAME] [strict] [trace]`; words of the guest follow after `--`.
+/// [test=NAME] [strict] [count-breaches] [trace]`; words of the guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
   public enum Personality: UInt8, Sendable {
@@ -37,6 +37,8 @@ public struct RunOptions: Equatable, Sendable {
   public var selfTest: SelfTest?
   /// Whether relaxed table walks and fetches count as violations (svm-monitor.md §2, rule b).
   public var isStrict = false
+  /// Whether breaches are counted only, and do not end the run.
+  public var countsBreaches = false
   /// Whether every exit is logged.
   public var isTraced = false
   /// Where the guest's own words begin in the command line; nil = none.
@@ -78,6 +80,8 @@ public struct RunOptions: Equatable, Sendable {
       isXAPIC = true
     } else if word.matches("strict", line) {
       isStrict = true
+    } else if word.matches("count-breaches", line) {
+      countsBreaches = true
     } else if word.matches("trace", line) {
       isTraced = true
     } else if let value = word.value(of: "memory", line) {

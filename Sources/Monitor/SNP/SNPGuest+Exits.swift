@@ -18,6 +18,7 @@ extension SNPGuest {
     case .nestedPageFault: nestedFault(index, vmpl)
     case .interrupt:
       hardware.takeInterrupts()
+      processors[index].alarm = nil
       cpu.resumeDelivery()
       resumeFrame(index, vmpl)
       leave(index, vmpl, .interrupt)

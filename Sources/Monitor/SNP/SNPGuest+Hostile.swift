@@ -1,7 +1,10 @@
 // SNPGuest+Hostile: what a hostile host does between exits, and whether a secret came out.
 
+import Bits
 import Model
 import SNP
+import Seams
+import X86
 
 extension SNPGuest {
   /// One move of the script, before the vCPU goes on.

@@ -3,6 +3,8 @@
 import Bits
 import Model
 import SNP
+import Seams
+import X86
 
 extension SNPGuest {
   /// Carries out what an access to an APIC register asked for.

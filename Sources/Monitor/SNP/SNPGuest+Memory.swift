@@ -4,6 +4,7 @@ import Bits
 import Model
 import SNP
 import Seams
+import X86
 
 extension SNPGuest {
   /// A nested fault: the model decides; what it allows is mapped, what it forbids goes where the architecture says.

@@ -4,6 +4,7 @@ import Bits
 import Model
 import SNP
 import Seams
+import X86
 
 extension SNPGuest {
   /// Carries out an event of a GHCB page (reference B.5.1), whose inputs the model has found valid.

@@ -1,7 +1,9 @@
 // SNPGuest+RMP: PVALIDATE, RMPADJUST, RMPQUERY, INVLPGB and TLBSYNC, which QEMU does not know.
 
+import Bits
 import Model
 import SNP
+import Seams
 import X86
 
 extension SNPGuest {

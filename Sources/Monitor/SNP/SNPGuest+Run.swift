@@ -4,6 +4,7 @@ import Bits
 import Model
 import SNP
 import Seams
+import X86
 
 extension SNPGuest {
   /// The first step of a CPU, and the one after a halt.
@@ -52,6 +53,8 @@ extension SNPGuest {
 
   private func wait(_ index: Int) -> NextStep {
     account(index)
+    // The loop sets the alarm itself, and the halt's end leaves it unknown.
+    processors[index].alarm = nil
     return .wait(until: nextDeadline(index))
   }
 
@@ -85,10 +88,19 @@ extension SNPGuest {
     }
     chooseRoot(index, vmpl, &cpu)
     injectEvents(index, vmpl, &cpu)
+    setAlarm(index)
     account(index)
     cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
     processors[index].isInGuest = true
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
+  }
+
+  /// A guest that computes must be interrupted when one of its timers is due.
+  private func setAlarm(_ index: Int) {
+    let deadline = nextDeadline(index)
+    guard deadline != processors[index].alarm else { return }
+    processors[index].alarm = deadline
+    hardware.setAlarm(deadline)
   }
 
   /// The nested root that fits CR0.PG (svm-monitor.md §2, rule a).

@@ -39,6 +39,8 @@ struct SNPProcessor {
   var exitTime: UInt64 = 0
   /// How far the guest's counter is behind the physical one.
   var timeOffset: UInt64 = 0
+  /// The deadline for which the physical alarm is set; nil = none.
+  var alarm: UInt64?
   /// The last nested fault's address, and how often it came in a row.
   var lastFault: UInt64 = 0
   /// See `lastFault`.

@@ -143,5 +143,6 @@ mon_idt:
   .skip 4096
   .section .stack, "aw", @nobits
   .balign 4096
+  .skip FIRST_STACK_BYTES - STACK_BYTES
 mon_stacks:
   .skip STACK_BYTES * MAX_CPUS

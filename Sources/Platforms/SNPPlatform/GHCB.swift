@@ -102,6 +102,14 @@ public struct GHCB<Hardware: SNPHardware>: Sendable {
     return GHCBMSR(rawValue: answer)
   }
 
+  /// Runs `body`, which writes the MSR and exits, as one exchange.
+  func guarded(_ body: () -> UInt64) -> UInt64 {
+    begin()
+    let answer = body()
+    end()
+    return answer
+  }
+
   /// Registers `page`, which the host can reach, as this CPU's GHCB; false if the host refuses (reference B.4).
   public func register(_ page: PhysicalAddress) -> Bool {
     let number = page.rawValue >> 12

@@ -41,60 +41,84 @@ where
   /// The calling CPU's doorbell.
   public let doorbell: Doorbell<Hardware>
 
-  /// The platform of an image whose launch information lies at `launchPage` of `memory`; returns only if all is well.
-  public init(hardware: Hardware, memory: Memory, cycles: Cycles, launchPage: PhysicalAddress) {
+  /// The platform of an image whose launch information lies at `launchPage` of `memory`; throws the reason for which the VM must end.
+  public init(
+    hardware: Hardware, memory: Memory, cycles: Cycles, launchPage: PhysicalAddress
+  ) throws(TerminationReason) {
     self.hardware = hardware
     self.memory = memory
     self.cycles = cycles
     self.launchPage = launchPage
     let ghcb = GHCB(hardware)
     self.ghcb = ghcb
-    guard let features = SEVStatusPolicy.accept(hardware.status) else { hardware.terminate(.features) }
+    guard let features = SEVStatusPolicy.accept(hardware.status) else { throw .features }
     self.features = features
-    let versions = Negotiation.versions(ghcb)
-    hostFeatures = Negotiation.features(ghcb)
+    let versions = try Negotiation.versions(ghcb)
+    hostFeatures = try Negotiation.features(ghcb)
     guard let page = try? LaunchPage(MemorySource(memory: memory, start: launchPage)),
       let cpuidPage = page.area(.cpuid), let secrets = page.area(.secrets)
-    else { hardware.terminate(.general) }
+    else { throw .general }
     guard
       let table = try? CPUIDTable(ghcb, memory, page: PhysicalAddress(cpuidPage.gpa))
-    else { hardware.terminate(.cpuidTable) }
+    else { throw .cpuidTable }
     cpuid = table
     if features.contains(.vTOM) {
       privacy = PrivacyBits(sharedMask: page.sharedGPABoundary)
     } else {
       // Two sources for one number: a host that names another bit than the firmware's page lies.
-      guard versions.cBit == table.encryptionBit else { hardware.terminate(.general) }
+      guard versions.cBit == table.encryptionBit else { throw .general }
       privacy = PrivacyBits(privateMask: 1 << UInt64(table.encryptionBit))
     }
-    Negotiation.checkLevel(hardware, page: launchPage)
-    Negotiation.checkSecrets(hardware, memory, PhysicalAddress(secrets.gpa))
+    try Negotiation.checkLevel(hardware, page: launchPage)
+    try Negotiation.checkSecrets(memory, PhysicalAddress(secrets.gpa))
     let parameters = HostParameters(memory, page)
     memoryIsShared = parameters.memoryIsShared
     guard
       let plan = try? RangePlan(page, processors: min(parameters.processorCount, Int(page.processorCount)))
-    else { hardware.terminate(.general) }
+    else { throw .general }
     self.plan = plan
     let ports = GHCBPorts(ghcb)
     console = SNPConsole(ports, base: page.consolePort)
     doorbell = Doorbell(hardware, plan.shared)
-    openGHCB(.boot)
+    try openGHCB(.boot)
   }
 
   // Shares the CPU's two pages with the host and registers the first.
-  private func openGHCB(_ cpu: CPUIndex) {
+  private func openGHCB(_ cpu: CPUIndex) throws(TerminationReason) {
     guard let page = plan.shared.ghcb(of: cpu), let bell = plan.shared.doorbell(of: cpu) else {
-      hardware.terminate(.registration)
+      throw .registration
     }
     let claim = MemoryClaim(ghcb)
     do throws(ClaimError) {
       try claim.share(page)
       try claim.share(bell)
     } catch {
-      hardware.terminate(.pageState)
+      throw .pageState
     }
-    guard ghcb.register(page) else { hardware.terminate(.registration) }
+    guard ghcb.register(page) else { throw .registration }
   }
+
+  /// The measured launch information, in place.
+  var launch: LaunchPage<MemorySource<Memory>>? {
+    try? LaunchPage(MemorySource(memory: memory, start: launchPage))
+  }
+  /// The kernel's own memory.
+  var privateMemory: Memory { memory }
+
+  /// The guest's memory by the host's map, within what the range was sized for.
+  public var guestPlan: GuestMemoryPlan? {
+    guard let page = launch, page.area(.guestImage) != nil, let area = page.area(.memoryMap) else {
+      return nil
+    }
+    let map = HostMemoryMap(
+      MemorySource(memory: memory, start: PhysicalAddress(area.gpa)), byteCount: area.byteCount)
+    let top = privacy.mask == 0 ? UInt64(1) << 51 : privacy.mask
+    return GuestMemoryPlan(
+      map, without: plan.range, limit: top >> 12, pageLimit: page.guestByteCount >> 12)
+  }
+
+  /// The same, to be mapped.
+  public var guestMemory: MemoryMap { guestPlan?.map ?? MemoryMap() }
 
   /// The range as memory, the loader's and shared pages left out; the image is the kernel's own to leave out.
   public func bootInformation(_ memory: some PhysicalMemory) throws(BootInformationError) -> BootInformation {
@@ -125,13 +149,18 @@ where
 
   /// Validates what the loader did not fill.
   public func claimMemory(_ map: MemoryMap) throws(BootInformationError) {
+    do throws(TerminationReason) { try claim() } catch { hardware.terminate(error) }
+  }
+
+  /// Validates what the loader did not fill; throws the reason for which the VM must end.
+  public func claim() throws(TerminationReason) {
     let claim = MemoryClaim(ghcb)
     var index = 0
     while let gap = plan.gap(index) {
       do throws(ClaimError) {
         try claim.validate(gap.start, bytes: gap.bytes, isShared: memoryIsShared)
       } catch {
-        hardware.terminate(error == .pageState ? .pageState : .validation)
+        throw error == .pageState ? .pageState : .validation
       }
       index &+= 1
     }
@@ -144,8 +173,13 @@ where
 
   /// Registers the CPU's GHCB, the boot CPU's excepted, and its doorbell.
   public func enableController(_ cpu: CPUIndex) {
-    if cpu != .boot { openGHCB(cpu) }
-    guard doorbell.install(ghcb) else { hardware.terminate(.features) }
+    do throws(TerminationReason) { try enable(cpu) } catch { hardware.terminate(error) }
+  }
+
+  /// The same; throws the reason for which the VM must end.
+  public func enable(_ cpu: CPUIndex) throws(TerminationReason) {
+    if cpu != .boot { try openGHCB(cpu) }
+    guard doorbell.install(ghcb) else { throw .features }
   }
 
   /// The time-stamp counter at the table's rate.
@@ -157,15 +191,16 @@ where
   public func alarm(_ clock: SNPClock<Cycles>, at deadline: Instant) -> Bool { false }
 
   /// Nobody starts in a page here: a caller without states, which calls nobody.
-  public func caller(trampoline: Frame, list: ProcessorList) -> SNPCaller<Hardware> {
-    SNPCaller(ghcb, list: ProcessorList(boot: APICID(rawValue: 0)), features: features, first: trampoline)
+  public func caller(trampoline: Frame, list: ProcessorList) -> ProcessorCaller<Hardware> {
+    ProcessorCaller(
+      ghcb, list: ProcessorList(boot: APICID(rawValue: 0)), features: features, first: trampoline)
   }
 
   /// Calls by AP creation, with VMSAs in the pages of `place`.
   public func caller(
     _ place: StartPlace, list: ProcessorList, memory: some PhysicalMemory
-  ) -> SNPCaller<Hardware> {
-    let caller = SNPCaller(ghcb, list: list, features: features, first: place.page)
+  ) -> ProcessorCaller<Hardware> {
+    let caller = ProcessorCaller(ghcb, list: list, features: features, first: place.page)
     for number in 1..<max(1, UInt32(truncatingIfNeeded: list.count)) {
       let cpu = CPUIndex(number)
       guard let registers = place.registers(cpu) else { continue }

@@ -32,11 +32,20 @@ public final class SNPTraps<Hardware: SNPHardware, Source: CPUIDSource>: TrapHan
       if isDying() { hardware.park() }
       if let end = hardware.endOfWindow(frame.rip) { frame.rip = end }
       return true
+    case Vector.pageFault: return recover(&frame)
     case Vector.vmmCommunication:
+      if frame.error == SVMExitCode.pageNotValidated.rawValue { return recover(&frame) }
       guard !ghcb.isOpen else { return false }
       return communicate(SVMExitCode(rawValue: frame.error), &frame)
     default: return false
     }
+  }
+
+  // A page that the host took away from under an access to the guest's memory is that access's answer.
+  private func recover(_ frame: inout TrapFrame) -> Bool {
+    guard let exit = hardware.faultExit(frame.rip) else { return false }
+    frame.rip = exit
+    return true
   }
 
   // One line per reason; what is not known ends the kernel with a report.

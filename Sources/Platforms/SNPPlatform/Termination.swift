@@ -5,7 +5,7 @@ import Seams
 /// Why the VM ends: a set and a code.
 ///
 /// Source: AMD 56421 and Linux (reference snp-svsm.md B.4.1); where Linux has a code for the same reason, it is used.
-public struct TerminationReason: Equatable, Sendable {
+public struct TerminationReason: Error, Equatable, Sendable {
   /// The reason set: 0 general, 1 Linux's.
   public let set: UInt8
   /// The code in the set.

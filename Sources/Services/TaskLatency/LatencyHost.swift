@@ -16,8 +16,9 @@ public final class LatencyHost: @unchecked Sendable {
   public let put: (UInt8) -> Void
   /// Called when everything was measured; false if a measurement was refused.
   public let end: (Bool) -> Void
-  /// Rests the calling CPU until it is kicked or until a tick, without the executor; nil if it cannot.
-  public var rest: ((UInt64?) -> Void)?
+  /// Rests the calling CPU until it is kicked or until a tick, without the executor, unless the closure, asked with
+  /// wakes held off, says that the reason to rest is gone; nil if it cannot.
+  public var rest: ((UInt64?, () -> Bool) -> Void)?
   /// Empties the caches; nil if that cannot be done.
   public var cool: (() -> Void)?
   /// Interrupts the calling CPU: the handler keeps its own stamp and posts bit 0; nil without interrupts.

@@ -72,7 +72,7 @@ final class BareDeadline: LatencyMetric {
     var phase = Phase()
     for _ in 0..<count {
       let deadline = Stamp.now() &+ phase.ticks(bench.host)
-      while Stamp.now() < deadline { rest(deadline) }
+      while Stamp.now() < deadline { rest(deadline) { Stamp.now() >= deadline } }
       bench.start = deadline
       bench.stop()
     }

@@ -5,7 +5,7 @@ public enum LanguageRules {
   /// The rooms that may contain `unsafe` and C.
   public static let unsafeRooms = ["Machine", "Boot", "Concurrency", "AsyncEntry", "MonitorMachine"]
   /// Rooms under Sources that never run in a kernel.
-  public static let hostedRooms = ["apus", "SimMachine"] + hostTools
+  public static let hostedRooms = ["apus", "BenchReport", "SimMachine"] + hostTools
   /// Linux programs that are part of no image: a socket address is reached by pointer there.
   static let hostTools = ["TPMServer"]
   private static let heavyTypes = ["Double", "Float", "Float16", "Float80", "Dictionary", "Set"]

@@ -1,12 +1,12 @@
-// SNPCaller: starts and stops the kernel's other CPUs by GHCB AP creation, and kicks them by #HV.
+// ProcessorCaller: starts and stops the kernel's other CPUs by GHCB AP creation, and kicks them by #HV.
 import SNP
 public import Seams
-import X86
+public import X86
 
 /// AP creation for the CPUs of a list: INIT prepares a CPU's VMSA, start-up offers it to the host.
 ///
 /// The boot CPU calls; kicks come from every CPU.
-public final class SNPCaller<Hardware: SNPHardware>: StartCaller, Waker, @unchecked Sendable {
+public final class ProcessorCaller<Hardware: SNPHardware>: StartCaller, Waker, @unchecked Sendable {
   private enum Step: UInt8 {
     case none, ready, offered, withdrawn
   }
@@ -26,7 +26,7 @@ public final class SNPCaller<Hardware: SNPHardware>: StartCaller, Waker, @unchec
 
   /// The page of a CPU's VMSA among `first` and as many more as there are CPUs: one on a 2 MiB boundary is left out,
   /// because hosts refuse it (reference B.1.2).
-  static func statePage(of cpu: CPUIndex, first: Frame) -> PhysicalAddress {
+  public static func statePage(of cpu: CPUIndex, first: Frame) -> PhysicalAddress {
     let firstAligned = (first.number &+ 511) & ~511
     let number = first.number &+ UInt64(cpu.rawValue)
     return Frame(number: number >= firstAligned ? number &+ 1 : number).start
