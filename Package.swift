@@ -37,7 +37,7 @@ let rooms: [Target] = [
   room("X86", ["Bits"]),
   room("Seams", ["SNP", "TDX", "X86"]),
   room(
-    "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    "TaskRuntime", ["Bits", "Seams", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
@@ -157,7 +157,7 @@ let hostedOnly: [Target] = [
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
   .executableTarget(
     name: "oracle", dependencies: ["Conformance"], path: "ci/oracle", swiftSettings: strict),
-  tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
+  tests(of: "TaskRuntime", ["Interleaver", "Seams", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
     name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),

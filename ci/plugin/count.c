@@ -9,6 +9,7 @@
 //   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
 //   settle=MS           time between that and the first sample, 500 unless told
 //   quit=on             ends QEMU after the idle report
+// Marks also say how many locked instructions each CPU has executed (LOCK prefix, or XCHG with memory).
 // Instructions are counted as they begin; each turn of a REP instruction counts, as in QEMU's own icount.
 #include <inttypes.h>
 #include <pthread.h>
@@ -32,6 +33,7 @@ typedef struct {
   _Alignas(128) _Atomic uint64_t instructions;
   _Atomic uint64_t within;
   _Atomic uint64_t idles;
+  _Atomic uint64_t locked;
 } CPU;
 
 typedef struct {
@@ -67,6 +69,28 @@ static uint64_t instructions(unsigned cpu) {
   return atomic_load_explicit(&cpus[cpu].instructions, memory_order_relaxed);
 }
 
+/// Whether an instruction locks: a LOCK prefix, or an exchange of a register with memory.
+static bool isLocked(const struct qemu_plugin_insn *instruction) {
+  const uint8_t *bytes = qemu_plugin_insn_data(instruction);
+  size_t count = qemu_plugin_insn_size(instruction);
+  for (size_t i = 0; bytes && i < count; i++) {
+    uint8_t byte = bytes[i];
+    if (byte == 0xF0) return true;
+    if ((byte == 0x86 || byte == 0x87) && i + 1 < count) return bytes[i + 1] < 0xC0;
+    bool isPrefix = byte == 0x66 || byte == 0x67 || byte == 0x26 || byte == 0x2E || byte == 0x36 || byte == 0x3E ||
+                    byte == 0x64 || byte == 0x65 || byte == 0xF2 || byte == 0xF3 || (byte & 0xF0) == 0x40;
+    if (!isPrefix) return false;
+  }
+  return false;
+}
+
+static void printLocked(void) {
+  fputs(",\"locked\":[", output);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].locked, memory_order_relaxed));
+  fputc(']', output);
+}
+
 static void printCounts(const char *key, const uint64_t *base) {
   fprintf(output, ",\"%s\":[", key);
   for (unsigned cpu = 0; cpu < cpuCount; cpu++)
@@ -93,6 +117,7 @@ static void reportMarker(unsigned cpu, Marker *marker) {
           instructions(cpu));
   printCounts("all", NULL);
   printWithin();
+  printLocked();
   fputs("}\n", output);
   fflush(output);
   pthread_mutex_unlock(&outputLock);
@@ -121,6 +146,12 @@ static bool isWithin(uint64_t address) {
   return false;
 }
 
+static void onLocked(unsigned cpu, void *unused) {
+  (void)unused;
+  if (cpu >= MaxCPUs) return;
+  increment(&cpus[cpu].locked);
+}
+
 static void onMarkedInstruction(unsigned cpu, void *marker) { reportMarker(cpu, marker); }
 
 static void onStore(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
@@ -141,6 +172,8 @@ static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, isWithin(address) ? onInstructionWithin : onInstruction,
                                            QEMUPluginNoRegisters, NULL);
+    if (isLocked(instruction))
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, onLocked, QEMUPluginNoRegisters, NULL);
     if (storeMarkers)
       qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);
   }
