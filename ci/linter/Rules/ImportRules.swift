@@ -56,7 +56,9 @@ public enum ImportRules {
     "Concurrency": ["AsyncEntry"],
     "AsyncEntry": [],
     "TaskRuntime": ["Bits", "Seams", "Concurrency"],
-    "Services/*": ["TaskRuntime", "Seams", "SVSMProtocol", "TPM"],
+    "Latency": ["TraceFormat"],
+    "BenchReport": ["Latency"],
+    "Services/*": ["TaskRuntime", "Seams", "SVSMProtocol", "TPM", "Latency"],
     "Platforms/*": ["Seams", "SNP", "TDX", "SVSMProtocol", "Crypto"],
     "Kernel": ["Seams", "TaskRuntime", "TraceFormat"],
     "Machine": ["X86", "Boot", "Seams", "Concurrency"],
@@ -67,6 +69,7 @@ public enum ImportRules {
     "MonitorMachine": ["Monitor", "MonitorBoot", "Seams"],
     "TPMServer": ["TPM"],
     "apus": [
+      "BenchReport", "Latency",
       "Bits", "X86", "SNP", "TDX", "SVSMProtocol", "IGVM", "Crypto", "Measurement", "TPM",
       "Launch", "ImageBuilder", "TraceFormat", "TPMServer",
     ],
