@@ -35,18 +35,30 @@ let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 let rooms: [Target] = [
   room("Bits"),
   room("X86", ["Bits"]),
-  room("Seams", ["X86"]),
+  room("Seams", ["SNP", "TDX", "X86"]),
   room(
-    "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    "TaskRuntime", ["Bits", "Seams", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
   room(
     "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
     path: "Sources/Services/RequestLoop"),
+  room(
+    "VTPM", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM"],
+    path: "Sources/Services/VTPM"),
+  room(
+    "Attestation", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol"], path: "Sources/Services/Attestation"),
   room("TraceFormat", ["Bits"]),
+  room("Latency", ["TraceFormat"]),
+  room(
+    "TaskLatency", ["Latency", "TaskRuntime", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
+  room(
+    "SNPPlatform", ["Bits", "Launch", "SNP", "Seams", "X86"], path: "Sources/Platforms/SNPPlatform"),
+  room("TDPPlatform", ["Launch", "Seams", "TDX", "X86"], path: "Sources/Platforms/TDPPlatform"),
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
@@ -57,14 +69,21 @@ let rooms: [Target] = [
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
   room("TPM", ["Crypto", "Bits"], settings: lifetimes),
-  room("Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "TDX", "X86"]),
+  room(
+    "Monitor", ["Bits", "Crypto", "IGVM", "Launch", "Measurement", "Model", "SNP", "Seams", "TDX", "X86"]),
 ]
 
+/// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
+let isBench = Context.environment["APUS_BENCH"] != nil
+
 /// A board: the executable that composes rooms into one image.
+///
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
-    name: "board-\(name)", dependencies: imports, path: "boards/\(name)",
-    exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"], swiftSettings: strict)
+    name: "board-\(name)", dependencies: imports + (isBench ? ["Latency", "TaskLatency"] : []),
+    path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -80,24 +99,29 @@ let concurrency: [Target] = [
     ]),
   .target(
     name: "Tasks", dependencies: ["AsyncEntry", "_Concurrency"], path: "Sources/Concurrency",
-    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost"], sources: ["Handles", "Bare"],
+    exclude: ["Entry", "Module", "Hosted", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Bare"],
     swiftSettings: strict + [.unsafeFlags(runtimeFlags)]),
 ]
 let hostedTasks: Target = .target(
   name: "Tasks", dependencies: ["AsyncEntry"], path: "Sources/Concurrency",
-  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost"], sources: ["Handles", "Hosted"],
+  exclude: ["Entry", "Module", "Bare", "Sim", "SimHost", "Toolchain"], sources: ["Handles", "Hosted"],
   swiftSettings: strict)
 
 let bareOnly: [Target] =
   concurrency + [
-    .target(name: "Boot"),
-    room("Machine", ["AsyncEntry", "Boot", "Seams", "Tasks", "X86"]),
+    .target(name: "Boot", exclude: ["Guest"]),
+    .target(name: "GuestPort", path: "Sources/Boot/Guest"),
+    .executableTarget(
+      name: "board-guest", dependencies: ["GuestPort", "SNP", "SVSMProtocol", "Seams"], path: "boards/guest",
+      exclude: ["README.md", "kernel.ld", "toolset.json"], swiftSettings: strict),
+    room("Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"]),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
       name: "board-sim",
       dependencies: [
-        "Idle", "RuntimeBench", "Seams", "SimMachine", "TaskRuntime", "Tasks", "Timer", "_Concurrency",
+        "Idle", "Latency", "RuntimeBench", "Seams", "SimMachine", "TaskLatency", "TaskRuntime", "Tasks",
+        "Timer", "_Concurrency",
       ],
       path: "boards/sim", exclude: ["README.md", "run.sh", "toolset.json"], swiftSettings: strict),
     .target(
@@ -106,12 +130,25 @@ let bareOnly: [Target] =
       name: "board-oracle",
       dependencies: ["Conformance", "SimMachine", "TaskRuntime", "Tasks", "_Concurrency"],
       path: "boards/oracle", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
+    .target(
+      name: "ToolchainABI", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/Toolchain",
+      exclude: ["toolchain.ld"]),
+    .executableTarget(
+      name: "board-abi", dependencies: ["SimMachine", "TaskRuntime", "Tasks", "ToolchainABI"],
+      path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
+    board("snp", ["Idle", "Kernel", "Machine", "SNPPlatform", "Seams", "Tasks", "X86"]),
+    .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
+    room(
+      "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
+      exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
+    board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
   ]
 
 let hostedOnly: [Target] = [
@@ -120,7 +157,7 @@ let hostedOnly: [Target] = [
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
   .executableTarget(
     name: "oracle", dependencies: ["Conformance"], path: "ci/oracle", swiftSettings: strict),
-  tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
+  tests(of: "TaskRuntime", ["Interleaver", "Seams", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
     name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
@@ -130,24 +167,36 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "X86"]),
+  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
+  tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
-  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
+  tests(
+    of: "RequestLoop",
+    [
+      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM", "X86",
+    ]),
+  tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(
     name: "apus",
-    dependencies: ["Bits", "IGVM", "Measurement", "Launch", "ImageBuilder", "Crypto", "TraceFormat", "TPM", "TPMServer"],
+    dependencies: [
+      "BenchReport", "Bits", "IGVM", "Latency", "Measurement", "Launch", "ImageBuilder", "Crypto", "TPM",
+      "TPMServer", "TraceFormat",
+    ],
     swiftSettings: strict),
+  .target(name: "BenchReport", dependencies: ["Latency"], swiftSettings: strict),
+  tests(of: "Latency", ["TraceFormat"]),
+  tests(of: "BenchReport", ["Latency"]),
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
-  tests(of: "Monitor", ["Bits", "IGVM", "Model", "SNP", "TDX", "X86"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]

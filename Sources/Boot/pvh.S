@@ -6,8 +6,10 @@
 
 #define KERNEL_STACK_BYTES 32768
 
+  .section .boot.text, "ax", @progbits
   // XEN_ELFNOTE_PHYS32_ENTRY (18): where the loader jumps to.
-  .section .note.Xen, "a", @note
+  // Linked to the entry: an image without this entry has no note either.
+  .section .note.Xen, "ao", @note, .boot.text
   .balign 4
   .long 4, 8, 18
   .asciz "Xen"

@@ -50,7 +50,7 @@ extension Kernel {
       let information = try platform.bootInformation(machine.bootMemory)
       options = BootOptions(information.commandLine)
       memoryMap = information.memory
-      try platform.claimMemory(memoryMap)
+      try platform.claimMemory(memoryMap, machine.bootMemory)
       if let listed = information.processors {
         processors = listed
       } else {
@@ -75,7 +75,8 @@ extension Kernel {
       }
       for number in 1..<max(1, UInt32(truncatingIfNeeded: listed.count)) {
         guard let id = listed[CPUIndex(number)] else { continue }
-        if platform.canCall(id) { processors.add(id) } else { processors.omit() }
+        let fits = processors.count < information.processorLimit
+        if fits, platform.canCall(id) { processors.add(id) } else { processors.omit() }
       }
       for _ in 0..<listed.omitted { processors.omit() }
     } catch {
@@ -102,15 +103,28 @@ extension Kernel {
 
   private func buildHeap() {
     guard let frames else { return }
-    let heap = KernelHeap(memory: memory, frames: frames, frameLimit: Self.heapLimit)
+    let stocks = makeStocks(frames)
+    let heap = KernelHeap(
+      memory: memory, frames: frames, stocks: stocks, frameLimit: heapLimit, reserve: Self.heapReserve,
+      lowness: { ThisCPU.setMemoryLow($0) })
     self.heap = heap
     machine.install(heap: heap)
-    let tasks = TaskMemory(memory: memory, frames: frames, frameLimit: frames.tags.frameCount / 2)
+    let tasks = TaskMemory(
+      memory: memory, frames: frames, stocks: stocks, frameLimit: frames.tags.frameCount / 2,
+      reserve: Self.taskReserve)
     self.tasks = tasks
     machine.install(blocks: tasks)
     // The boot tables and the 32-bit entry are of no use on our own tables.
     guard let part = machine.image?.discardable else { return }
     frames.withTable { table in table.reserve(start: part.start, bytes: part.bytes, .free) }
+  }
+
+  // Every CPU's stock of frames; without memory for them the CPUs share the pools.
+  private func makeStocks(_ frames: Frames) -> FrameStocks<Machine.Memory>? {
+    let count = UInt32(truncatingIfNeeded: processors.count)
+    let needed = FrameStocks<Machine.Memory>.frames(for: count)
+    guard let first = try? frames.allocate(count: needed, .processor, rest: .processor) else { return nil }
+    return FrameStocks(memory: memory, base: first.start, count: count)
   }
 
   private func startTime() {
@@ -124,6 +138,7 @@ extension Kernel {
 
   // Before the other CPUs start: all of them use it.
   private func prepareSoak() {
+    sleepers = SleepCheck(ticksPerMillisecond: max(1, (clock?.frequency ?? 0) / 1000))
     guard let wakes = options.number("soak") else { return }
     soak = WakeSoak(cpus: processors.count, limit: wakes)
   }
@@ -138,6 +153,7 @@ extension Kernel {
     console.write(" MiB free, clock ")
     if let clock { console.write(decimal: clock.frequency / 1_000_000) }
     console.line(" MHz")
+    platform.describe()
     if options.has("map") { printMemory() }
   }
 

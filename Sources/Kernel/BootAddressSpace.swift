@@ -34,6 +34,14 @@ extension Kernel {
           KernelLayout.shared(shared.start), to: shared.start, bytes: shared.bytes, [.write, .shared],
           frames: frames)
       }
+      let guest = platform.guestMemory
+      let largest: PageSize = machine.features.contains(.gigabytePages) ? .size1G : .size2M
+      for index in 0..<guest.count {
+        guard let region = guest[index] else { continue }
+        try space.map(
+          KernelLayout.guest(region.start), to: region.start, bytes: region.bytes, .write, largest: largest,
+          frames: frames)
+      }
       machine.activate(space.control)
       self.space = space
     } catch {

@@ -1,9 +1,9 @@
-// FrameAllocator: frames for every CPU: one shared table behind a lock, and a small cache per CPU.
+// FrameAllocator: frames for every CPU: one shared table behind a lock.
 import Seams
 import X86
 
 /// Where frames come from and go back to.
-public protocol FrameSource: AnyObject {
+public protocol FrameSource {
   /// A frame for `owner`, with any contents.
   func allocate(_ owner: FrameOwner) throws(MemoryError) -> Frame
   /// Neighbouring frames, the first for `owner` and the others for `rest`.
@@ -45,65 +45,14 @@ public final class FrameAllocator<Memory: PhysicalMemory & Sendable, Hint: SpinH
     try withTable { (table) throws(MemoryError) in try table.allocate(count: count, owner, rest: rest) }
   }
 
+  /// Sets `count` neighbouring frames aside, at most 64; an empty reserve if there is no such run.
+  public func reserve(_ count: UInt64) -> FrameReserve {
+    let count = min(count, 64)
+    return FrameReserve(first: try? allocate(count: count, .reserve, rest: .reserve), count: count)
+  }
+
   /// Gives a frame of `owner` back; `notOwned` if it isn't that owner's.
   public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
     try withTable { (table) throws(MemoryError) in try table.release(frame, owner) }
-  }
-}
-
-/// A CPU's stock of frames: most allocations take no lock.
-///
-/// Owned by one CPU. It holds at most 32 frames, and moves 16 at a time to and from the shared table.
-public final class FrameCache<Memory: PhysicalMemory & Sendable, Hint: SpinHint>: FrameSource {
-  /// The most it holds.
-  public static var capacity: Int { 32 }
-  private static var batch: Int { 16 }
-  private let shared: FrameAllocator<Memory, Hint>
-  private var frames = InlineArray<32, UInt64>(repeating: 0)
-  /// Frames it holds.
-  public private(set) var count = 0
-
-  /// An empty cache over `shared`.
-  public init(_ shared: FrameAllocator<Memory, Hint>) { self.shared = shared }
-
-  /// A frame for `owner`; `exhausted` when the shared table has none either.
-  public func allocate(_ owner: FrameOwner) throws(MemoryError) -> Frame {
-    if count == 0 {
-      shared.withTable { table in
-        while count < Self.batch, let frame = try? table.allocate(.cached) {
-          frames[count] = frame.number
-          count &+= 1
-        }
-      }
-    }
-    guard count > 0 else { throw .exhausted }
-    let frame = Frame(number: frames[count &- 1])
-    try shared.tags.retag(frame, from: .cached, to: owner)
-    count &-= 1
-    return frame
-  }
-
-  /// Neighbouring frames, always from the shared table.
-  public func allocate(count: UInt64, _ owner: FrameOwner, rest: FrameOwner) throws(MemoryError) -> Frame {
-    try shared.allocate(count: count, owner, rest: rest)
-  }
-
-  /// Gives a frame of `owner` back; `notOwned` if it isn't that owner's.
-  public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
-    try shared.tags.retag(frame, from: owner, to: .cached)
-    if count == Self.capacity { drain(to: Self.capacity &- Self.batch) }
-    frames[count] = frame.number
-    count &+= 1
-  }
-
-  /// Gives frames back to the shared table until `limit` are left.
-  public func drain(to limit: Int = 0) {
-    shared.withTable { table in
-      while count > max(0, limit) {
-        count &-= 1
-        // A cached frame is ours by construction; a tag that says otherwise leaks the frame and no more.
-        _ = try? table.release(Frame(number: frames[count]), .cached)
-      }
-    }
   }
 }

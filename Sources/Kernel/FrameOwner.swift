@@ -30,6 +30,8 @@ public enum FrameOwner: UInt8, Sendable, CaseIterable {
   case tasks
   /// Mapped in the address window.
   case window
+  /// Set aside for what must go on when all else is used up (I6).
+  case reserve
 
   /// The name printed in the map of memory.
   public var name: String {
@@ -47,6 +49,7 @@ public enum FrameOwner: UInt8, Sendable, CaseIterable {
     case .heap, .heapRun: "heap"
     case .tasks: "tasks"
     case .window: "window"
+    case .reserve: "reserve"
     }
   }
 

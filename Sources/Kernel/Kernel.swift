@@ -63,11 +63,17 @@ public final class Kernel<Machine: BareMachine & TaskHost, Platform: KernelPlatf
   /// Tasks that the lists have started, on all CPUs.
   let started = Atomic<UInt64>(0)
 
+  /// What `test=sleep` shares between CPUs.
+  var sleepers: SleepCheck?
   /// What `soak=N` on the command line asks for.
   var soak: WakeSoak?
 
-  /// The most frames that Swift objects take: 2 MiB.
-  public static var heapLimit: UInt64 { 512 }
+  /// The most frames that Swift objects take: 2 MiB, and what the CPUs may hold in stock.
+  public var heapLimit: UInt64 { 512 &+ 24 &* UInt64(processors.count) }
+  /// Frames set aside for objects when those are used up: 128 KiB.
+  static var heapReserve: UInt64 { 32 }
+  /// Frames set aside for growing async frames (I6): 256 KiB.
+  static var taskReserve: UInt64 { 64 }
 
   /// A kernel that has not booted.
   public init(machine: Machine, platform: Platform) {

@@ -6,13 +6,14 @@ import X86
 ///
 /// Blocks are aligned to their size. A pool never holds more frames than its limit; frames cut into blocks stay
 /// cut. It belongs to one CPU or stands behind a lock (`KernelHeap`).
-public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSource> {
+public struct SizeClassPool<Memory: PhysicalMemory & Sendable> {
   private let memory: Memory
-  private let source: Source
   private let tags: FrameTags<Memory>
   private let owner: FrameOwner
   // First free block per class; 0 = none (no pool ever owns frame 0).
   private var heads = InlineArray<6, UInt64>(repeating: 0)
+  // The owner of a run's further frames: the reserve's frames keep their tag.
+  private var rest: FrameOwner { owner == .reserve ? .reserve : .heapRun }
   /// The most frames it may hold.
   public let frameLimit: UInt64
   /// Frames it holds.
@@ -23,10 +24,8 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSour
   public private(set) var refusedCount: UInt64 = 0
 
   /// A pool that owns frames as `owner` (further frames of a run as `heapRun`) and holds `frameLimit` at most.
-  public init(memory: Memory, source: Source, tags: FrameTags<Memory>, owner: FrameOwner, frameLimit: UInt64)
-  {
+  public init(memory: Memory, tags: FrameTags<Memory>, owner: FrameOwner, frameLimit: UInt64) {
     self.memory = memory
-    self.source = source
     self.tags = tags
     self.owner = owner
     self.frameLimit = frameLimit
@@ -41,13 +40,16 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSour
   }
 
   /// A block of at least `bytes`, aligned to `alignment` (a power of two up to 4096), with any contents.
-  public mutating func allocate(bytes: UInt64, alignment: UInt64 = 16) throws(MemoryError) -> PhysicalAddress
-  {
+  ///
+  /// `source` is where frames come from, always one of the same table.
+  public mutating func allocate(
+    bytes: UInt64, alignment: UInt64 = 16, from source: some FrameSource
+  ) throws(MemoryError) -> PhysicalAddress {
     guard alignment.nonzeroBitCount == 1, alignment <= Frame.bytes,
       let size = Self.blockBytes(max(bytes, alignment))
     else { throw .unservable }
     do {
-      let block = size < Frame.bytes ? try takeBlock(size) : try takeRun(size / Frame.bytes)
+      let block = size < Frame.bytes ? try takeBlock(size, source) : try takeRun(size / Frame.bytes, source)
       liveCount &+= 1
       return block
     } catch {
@@ -57,13 +59,15 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSour
   }
 
   /// Gives back a block of `bytes` as asked for; `notOwned` (and nothing changed) if it can't be one of ours.
-  public mutating func release(_ block: PhysicalAddress, bytes: UInt64) throws(MemoryError) {
+  public mutating func release(
+    _ block: PhysicalAddress, bytes: UInt64, to source: some FrameSource
+  ) throws(MemoryError) {
     let frame = Frame(containing: block)
     guard let size = Self.blockBytes(bytes), tags.owner(of: frame) == owner, liveCount > 0
     else { throw .notOwned }
     if size >= Frame.bytes {
       guard block == frame.start else { throw .notOwned }
-      try releaseRun(frame, count: size / Frame.bytes)
+      try releaseRun(frame, count: size / Frame.bytes, source)
     } else {
       guard block.rawValue % size == 0, !isFreeBlock(block) else { throw .notOwned }
       push(block, size)
@@ -71,16 +75,18 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSour
     liveCount &-= 1
   }
 
-  private mutating func takeBlock(_ size: UInt64) throws(MemoryError) -> PhysicalAddress {
+  private mutating func takeBlock(_ size: UInt64, _ source: some FrameSource) throws(MemoryError)
+    -> PhysicalAddress
+  {
     let index = Self.index(size)
-    if heads[index] == 0 { try refill(size) }
+    if heads[index] == 0 { try refill(size, source) }
     let block = PhysicalAddress(heads[index])
     heads[index] = memory.load(UInt64.self, at: block)
     memory.store(UInt64(0), at: block.advanced(by: 8))
     return block
   }
 
-  private mutating func refill(_ size: UInt64) throws(MemoryError) {
+  private mutating func refill(_ size: UInt64, _ source: some FrameSource) throws(MemoryError) {
     guard frameCount < frameLimit else { throw .exhausted }
     let frame = try source.allocate(owner)
     frameCount &+= 1
@@ -91,22 +97,26 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable, Source: FrameSour
     }
   }
 
-  private mutating func takeRun(_ count: UInt64) throws(MemoryError) -> PhysicalAddress {
+  private mutating func takeRun(_ count: UInt64, _ source: some FrameSource) throws(MemoryError)
+    -> PhysicalAddress
+  {
     guard frameCount &+ count <= frameLimit else { throw .exhausted }
     let frame =
-      count == 1 ? try source.allocate(owner) : try source.allocate(count: count, owner, rest: .heapRun)
+      count == 1 ? try source.allocate(owner) : try source.allocate(count: count, owner, rest: rest)
     frameCount &+= count
     return frame.start
   }
 
-  private mutating func releaseRun(_ frame: Frame, count: UInt64) throws(MemoryError) {
-    for step in 1..<max(count, 1) where tags.owner(of: Frame(number: frame.number &+ step)) != .heapRun {
+  private mutating func releaseRun(
+    _ frame: Frame, count: UInt64, _ source: some FrameSource
+  ) throws(MemoryError) {
+    for step in 1..<max(count, 1) where tags.owner(of: Frame(number: frame.number &+ step)) != rest {
       throw .notOwned
     }
     try source.release(frame, owner)
     frameCount &-= 1
     for step in 1..<max(count, 1) {
-      try source.release(Frame(number: frame.number &+ step), .heapRun)
+      try source.release(Frame(number: frame.number &+ step), rest)
       frameCount &-= 1
     }
   }

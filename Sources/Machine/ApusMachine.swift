@@ -4,7 +4,7 @@ public import Seams
 public import X86
 
 /// The machine that the kernel's image runs on; `Start` is how its CPUs come in.
-public struct ApusMachine<Start: StartMethod>: BareMachine {
+public struct ApusMachine<Start: StartMethod>: BareMachine, Sendable {
   /// PAUSE.
   public typealias Hint = MachineHint
   private let start: Start

@@ -11,15 +11,22 @@ enum Host {
 
 /// Memory of `bytes` bytes aligned to 64, or null.
 @c(apus_host_allocate) public func hostAllocate(_ bytes: UInt64) -> UnsafeMutableRawPointer? {
-  guard let block = unsafe blocks?.allocateBlock(bytes: bytes) else { return nil }
+  guard let block = unsafe blocks?.allocateBlock(bytes: bytes, on: Processor.current) else { return nil }
   return unsafe UnsafeMutableRawPointer(bitPattern: UInt(KernelLayout.direct(block).rawValue))
 }
 
-/// Gives back what `apus_host_allocate` gave.
+/// The same from the reserve of tasks under way, or null.
+@c(apus_host_allocate_reserve) public func hostAllocateReserve(_ bytes: UInt64) -> UnsafeMutableRawPointer? {
+  guard let block = unsafe blocks?.allocateReserve(bytes: bytes) else { return nil }
+  return unsafe UnsafeMutableRawPointer(bitPattern: UInt(KernelLayout.direct(block).rawValue))
+}
+
+/// Gives back what either gave; bit 31 of `bytes` says that it was the reserve.
 @c(apus_host_free) public func hostFree(_ memory: UnsafeMutableRawPointer, _ bytes: UInt64) {
   let address = UInt64(UInt(bitPattern: memory))
   guard address >= KernelLayout.directMap else { return }
-  unsafe blocks?.releaseBlock(PhysicalAddress(address &- KernelLayout.directMap), bytes: bytes)
+  unsafe blocks?.releaseBlock(
+    PhysicalAddress(address &- KernelLayout.directMap), bytes: bytes & 0x7FFF_FFFF, on: Processor.current)
 }
 
 /// Makes a CPU look at its inbox soon.

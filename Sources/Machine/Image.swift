@@ -44,6 +44,8 @@ public enum KernelImage {
   }
   /// The record the loader handed over.
   public static var startInfo: PhysicalAddress { PhysicalAddress(apus_start_info_value()) }
-  /// The time-stamp counter at the first instruction.
+  /// Takes the time-stamp counter for an entry that could not.
+  public static func noteEntry() { apus_note_entry(apus_cycles()) }
+  /// The time-stamp counter at the first instruction, or when it could first be read.
   public static var entryCycles: UInt64 { apus_entry_tsc_value() }
 }

@@ -98,6 +98,8 @@ public struct BootInformation: Sendable {
   public var rootPointer: PhysicalAddress?
   /// Where the MADT itself lies, for a platform that is given no other table.
   public var processorTable: PhysicalAddress?
+  /// The most CPUs that the platform can start, the boot CPU included.
+  public var processorLimit = Int.max
   /// The CPUs, where the platform itself lists them; ACPI is not asked then.
   public var processors: ProcessorList?
   /// Nothing known.

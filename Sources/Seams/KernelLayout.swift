@@ -14,6 +14,8 @@ public enum KernelLayout {
   public static var directMap: UInt64 { 0x1000_0000_0000 }
   /// Bytes the direct map can hold: one entry of the top table.
   public static var directMapBytes: UInt64 { 0x80_0000_0000 }
+  /// The guest's memory: guest-physical address + this base; never executable. As many entries as it takes.
+  public static var guest: UInt64 { 0x2000_0000_0000 }
   /// Pages shared with the host: physical address + this base.
   public static var shared: UInt64 { 0x7E00_0000_0000 }
   /// Mappings that come and go (`AddressWindow`).
@@ -24,6 +26,11 @@ public enum KernelLayout {
   public static var image: UInt64 { 0x7F80_0000_0000 }
   /// The local APIC's page, in the image's entry of the top table.
   public static var localAPIC: UInt64 { 0x7FFF_0000_0000 }
+
+  /// The address at which the guest's memory shows `address`.
+  public static func guest(_ address: PhysicalAddress) -> VirtualAddress {
+    VirtualAddress(guest &+ address.rawValue)
+  }
 
   /// The address at which a page shared with the host is mapped.
   public static func shared(_ address: PhysicalAddress) -> VirtualAddress {

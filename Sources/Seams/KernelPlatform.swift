@@ -19,7 +19,7 @@ public protocol KernelPlatform: SendableMetatype {
   /// Makes the usable regions of `map` memory of this machine (accepted, validated) before anything is stored there.
   ///
   /// What the loader put there is left as it is. Called once, on the boot CPU, with exceptions reported.
-  func claimMemory(_ map: MemoryMap) throws(BootInformationError)
+  func claimMemory(_ map: MemoryMap, _ memory: some PhysicalMemory) throws(BootInformationError)
   /// Where the interrupt controller's registers must be mapped (`KernelLayout.localAPIC`), nil if nowhere.
   var controllerPage: PhysicalAddress? { get }
   /// Switches the interrupt controller of `cpu`, the calling one, on.
@@ -34,12 +34,16 @@ public protocol KernelPlatform: SendableMetatype {
   func caller(_ place: StartPlace, list: ProcessorList, memory: some PhysicalMemory) -> Caller
   /// Whether a CPU with that id can be called at all.
   func canCall(_ id: APICID) -> Bool
+  /// Says on the console what the platform found out once all CPUs are in.
+  func describe()
   /// Asks `clock` for one interrupt at `deadline`, for checks at boot; false if the platform has no alarm.
   func alarm(_ clock: Time, at deadline: Instant) -> Bool
   /// How mappings say whether they are private or shared with the host.
   var privacy: PrivacyBits { get }
   /// Pages shared with the host (`KernelLayout.shared`), nil if there are none.
   var sharedPages: MemoryRegion? { get }
+  /// The guest's memory, mapped at `KernelLayout.guest`: usable regions that do not meet; empty without a guest.
+  var guestMemory: MemoryMap { get }
   /// Whether the host raises #VC and #HV, which need stacks of their own.
   static var hasHostEvents: Bool { get }
 }
@@ -52,6 +56,8 @@ extension KernelPlatform {
   public var privacy: PrivacyBits { PrivacyBits() }
   /// None.
   public var sharedPages: MemoryRegion? { nil }
+  /// No guest.
+  public var guestMemory: MemoryMap { MemoryMap() }
   /// No.
   public static var hasHostEvents: Bool { false }
   /// At the page with the code.
@@ -62,7 +68,9 @@ extension KernelPlatform {
 
 extension KernelPlatform {
   /// Memory is simply there.
-  public func claimMemory(_ map: MemoryMap) throws(BootInformationError) {}
+  public func claimMemory(_ map: MemoryMap, _ memory: some PhysicalMemory) throws(BootInformationError) {}
+  /// Nothing.
+  public func describe() {}
 }
 
 extension KernelPlatform where Time: SleepClock {

@@ -10,6 +10,8 @@ public enum Verdict: UInt8, Sendable {
   case panic = 0x12
   /// A rule of the model was broken.
   case violation = 0x13
+  /// The input was refused; a line says why.
+  case refused = 0x14
 }
 
 /// The last services: they allocate nothing, take no lock and wait for nothing without a bound.

@@ -48,6 +48,11 @@ extension Executor {
     }
   }
 
+  /// Makes the running task's next suspension end the pass, so that messages, interrupts and timers are looked at.
+  ///
+  /// For long work of a task that may be the only one ready: a slice is not one of 64 short turns.
+  public static func passSoon() { ThisCPU.withExecutor(Executor.self) { $0.turnsLeft = 0 } }
+
   /// Parks the idle task until nothing else is ready again.
   ///
   /// For the idle task only.
@@ -64,6 +69,7 @@ extension Executor {
   public nonisolated(nonsending) static func waitForInterrupt(_ source: Int) async throws(WaitError) {
     guard source >= 0, source < interruptSources else { throw .closed }
     let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: source)
+    try LeafWait.enter()
     let task = TaskRef.running
     let isPosted = ThisCPU.withExecutor(Executor.self) {
       let isPosted = $0.unclaimedInterrupts & bit != 0

@@ -75,6 +75,13 @@ extension Executor {
     }
   }
 
+  /// Whether the calling CPU has no task but the running one.
+  public static var livesAlone: Bool {
+    var count = 0
+    forEachTask(limit: 2) { _ in count &+= 1 }
+    return count < 2
+  }
+
   /// The calling CPU's counters.
   public static var currentCounts: ExecutorCounts {
     ThisCPU.withExecutor(Executor.self) { $0.counts }

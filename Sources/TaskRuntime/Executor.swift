@@ -75,7 +75,12 @@ public struct Executor: ~Copyable {
 
   /// Puts the running task behind the others and chooses the next.
   @inline(__always) mutating func yield(_ task: TaskRef) -> TaskRef? {
-    if ready.isLoneRound, turnsLeft > 0, let next = ready.exchangeLone(task) {
+    if !ready.isRoundOver {
+      if ready.moreUrgent == 0 {
+        trace.ready(task)
+        return run(ready.exchangeBatch(task))
+      }
+    } else if ready.isLoneRound, turnsLeft > 0, let next = ready.exchangeLone(task) {
       turnsLeft &-= 1
       trace.ready(task)
       return run(next)

@@ -91,13 +91,33 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func popBatch() -> Lists.Node {
     let (node, wasLast) = batch.popFirst(of: batchLevel)
-    if wasLast {
-      let batchMask = mask &>> 8
-      let rest = batchMask & (batchMask &- 1)
-      mask = mask & 0xFF | rest &<< 8
-      if rest != 0 { noteBatch() }
-    }
+    if wasLast { endBatchLevel() }
     return node
+  }
+
+  /// A yield during a round: takes the batch's most urgent node and puts `node` behind what is ready.
+  ///
+  /// *Requires*: the round is not over. Constant time.
+  @inline(__always) public mutating func exchangeBatch(_ node: Lists.Node) -> Lists.Node {
+    let (first, wasLast) = batch.popFirst(of: batchLevel)
+    if wasLast {
+      endBatchLevel()
+      // The two are all there is: from here on they take turns without the lists.
+      if mask == 0 {
+        lone = node
+        return first
+      }
+    }
+    append(node)
+    return first
+  }
+
+  // The batch's most urgent level has become empty.
+  @inline(__always) private mutating func endBatchLevel() {
+    let batchMask = mask &>> 8
+    let rest = batchMask & (batchMask &- 1)
+    mask = mask & 0xFF | rest &<< 8
+    if rest != 0 { noteBatch() }
   }
 
   @inline(__always) private mutating func noteBatch() {

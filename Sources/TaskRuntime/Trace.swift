@@ -110,7 +110,12 @@ struct TraceState {
     #endif
   }
 
-  @inline(__always) mutating func spawned(_ task: TaskRef) { record(.spawn, task) }
+  @inline(__always) mutating func spawned(_ task: TaskRef) {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      task.resetCounters()
+    #endif
+    record(.spawn, task)
+  }
   @inline(__always) mutating func ended(_ task: TaskRef) { record(.end, task) }
   @inline(__always) mutating func suspends(_ task: TaskRef) { record(.suspend, task) }
   @inline(__always) mutating func idles() { record(.idle, nil) }

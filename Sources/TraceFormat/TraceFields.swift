@@ -2,12 +2,12 @@
 import Bits
 
 /// A cursor over a frame's payload.
-struct TraceFields {
+package struct TraceFields {
   private var bytes: [UInt8] = []
   private var next = 0
 
   /// The bytes of one line of base64 (RFC 4648 §4); nil if it isn't that, or not its canonical form.
-  init?(base64 text: [UInt8]) {
+  package init?(base64 text: [UInt8]) {
     guard text.count % 4 == 0 else { return nil }
     var padding = 0
     if text.last == 0x3D { padding = text.count >= 2 && text[text.count - 2] == 0x3D ? 2 : 1 }
@@ -36,10 +36,10 @@ struct TraceFields {
   }
 
   /// Whether every byte has been read.
-  var isEmpty: Bool { next == bytes.count }
+  package var isEmpty: Bool { next == bytes.count }
 
   /// Takes the CRC-32 off the end; false if it isn't that of the rest.
-  mutating func checkAndDropChecksum() -> Bool {
+  package mutating func checkAndDropChecksum() -> Bool {
     guard bytes.count >= 4 else { return false }
     var stated: UInt32 = 0
     for _ in 0..<4 { stated = stated << 8 | UInt32(bytes.removeLast()) }
@@ -48,7 +48,7 @@ struct TraceFields {
     return checksum.value == stated
   }
 
-  mutating func u8() -> UInt8? {
+  package mutating func u8() -> UInt8? {
     guard next < bytes.count else { return nil }
     next += 1
     return bytes[next - 1]
@@ -63,12 +63,12 @@ struct TraceFields {
     return value
   }
 
-  mutating func u16() -> UInt16? { little(2).map { UInt16(truncatingIfNeeded: $0) } }
-  mutating func u32() -> UInt32? { little(4).map { UInt32(truncatingIfNeeded: $0) } }
-  mutating func u64() -> UInt64? { little(8) }
+  package mutating func u16() -> UInt16? { little(2).map { UInt16(truncatingIfNeeded: $0) } }
+  package mutating func u32() -> UInt32? { little(4).map { UInt32(truncatingIfNeeded: $0) } }
+  package mutating func u64() -> UInt64? { little(8) }
 
   /// A length and that many bytes.
-  mutating func text() -> [UInt8]? {
+  package mutating func text() -> [UInt8]? {
     guard let length = u8() else { return nil }
     var text: [UInt8] = []
     for _ in 0..<length {

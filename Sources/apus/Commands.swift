@@ -4,6 +4,7 @@ enum Commands {
   static let all: [Command] = [
     igvm,
     trace,
+    bench,
     tpm,
   ]
 }

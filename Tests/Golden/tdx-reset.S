@@ -41,9 +41,12 @@ wait:
     movl (%rdx), %eax
     cmpl $1, %eax
     je take
-    cmpl $3, %eax
-    je park
-    jmp wait
+    cmpl $4, %eax
+    jne wait
+    movl $1, 4(%rdx)                # parked, for whoever asks
+park:
+    pause
+    jmp park
 take:
     movl $2, %ecx
     lock cmpxchgl %ecx, (%rdx)
@@ -55,9 +58,6 @@ take:
 1:  movq 0x10(%rdx), %rsp
     movq 0x18(%rdx), %rdi
     jmpq *0x08(%rdx)
-park:
-    pause
-    jmp park
     .org 0xFF0
     .byte 0xE9                      # jump to start
     .long start - (. + 4)

@@ -77,6 +77,14 @@ func smallMachine() -> (FakeMemory, FrameTable<FakeMemory>) {
   return (memory, table)
 }
 
+/// Stocks for four CPUs.
+func stocks(
+  _ memory: FakeMemory, _ frames: FrameAllocator<FakeMemory, NoHint>
+) -> FrameStocks<FakeMemory>? {
+  guard let first = try? frames.allocate(.processor) else { return nil }
+  return FrameStocks(memory: memory, base: first.start, count: 4)
+}
+
 struct TestRandom: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {

@@ -152,10 +152,10 @@ import X86
   }
 
   @Test func aCacheServesWithoutTheTableAndGivesBackWhatIsTooMuch() throws {
-    let (_, table) = smallMachine()
-    let free = table.freeCount
+    let (memory, table) = smallMachine()
     let shared = FrameAllocator<FakeMemory, NoHint>(table)
-    let cache = FrameCache(shared)
+    let cache = FrameCache(shared, stocks(memory, shared), of: .boot)
+    let free = shared.withTable { $0.freeCount }
     var frames: [Frame] = []
     for _ in 0..<100 { frames.append(try cache.allocate(.tasks)) }
     #expect(Set(frames.map(\.number)).count == 100)
@@ -168,13 +168,13 @@ import X86
   }
 
   @Test func anExhaustedCacheSaysSoAndRecovers() throws {
-    let (_, table) = smallMachine()
+    let (memory, table) = smallMachine()
     let shared = FrameAllocator<FakeMemory, NoHint>(table)
-    let cache = FrameCache(shared)
+    let cache = FrameCache(shared, stocks(memory, shared), of: CPUIndex(1))
     var frames: [Frame] = []
     while let frame = try? cache.allocate(.tasks) { frames.append(frame) }
     #expect(throws: MemoryError.exhausted) { try cache.allocate(.tasks) }
-    #expect(frames.count == 767)
+    #expect(frames.count == 766)
     try cache.release(frames[5], .tasks)
     let value6 = try cache.allocate(.heap)
     #expect(value6 == frames[5])

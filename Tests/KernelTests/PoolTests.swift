@@ -1,17 +1,17 @@
-// Tests of the pools and the heap: sizes, alignment, bounds, and what is not theirs.
+// Tests of the pools: sizes, alignment, bounds, and what is not theirs.
 import Kernel
 import Seams
 import Testing
 import X86
 
-private typealias Pool = SizeClassPool<FakeMemory, FrameAllocator<FakeMemory, NoHint>>
+private typealias Pool = SizeClassPool<FakeMemory>
 
 @Suite struct PoolTests {
   private func pool(limit: UInt64 = 100) -> (Pool, FrameAllocator<FakeMemory, NoHint>) {
     let (memory, table) = smallMachine()
     let frames = FrameAllocator<FakeMemory, NoHint>(table)
     return (
-      SizeClassPool(memory: memory, source: frames, tags: frames.tags, owner: .heap, frameLimit: limit),
+      SizeClassPool(memory: memory, tags: frames.tags, owner: .heap, frameLimit: limit),
       frames
     )
   }
@@ -28,13 +28,15 @@ private typealias Pool = SizeClassPool<FakeMemory, FrameAllocator<FakeMemory, No
 
   @Test(arguments: seeds) func blocksNeverOverlapAndAreAligned(seed: UInt64) throws {
     var random = TestRandom(state: seed)
-    var (pool, _) = pool()
+    var (pool, frames) = pool()
     var live: [(start: UInt64, bytes: UInt64)] = []
     for _ in 0..<2000 {
       if random.next() % 3 != 0 || live.isEmpty {
         let bytes = random.next() % 9000
         let alignment = UInt64(1) << (random.next() % 10)
-        guard let block = try? pool.allocate(bytes: bytes, alignment: alignment) else { continue }
+        guard let block = try? pool.allocate(bytes: bytes, alignment: alignment, from: frames) else {
+          continue
+        }
         #expect(block.rawValue % alignment == 0)
         for other in live {
           #expect(
@@ -44,7 +46,7 @@ private typealias Pool = SizeClassPool<FakeMemory, FrameAllocator<FakeMemory, No
         live.append((block.rawValue, max(bytes, alignment)))
       } else {
         let (start, bytes) = live.swapRemove(Int(random.next() % UInt64(live.count)))
-        try pool.release(PhysicalAddress(start), bytes: bytes)
+        try pool.release(PhysicalAddress(start), bytes: bytes, to: frames)
       }
       #expect(pool.liveCount == UInt64(live.count) && pool.frameCount <= 100)
     }
@@ -54,61 +56,41 @@ private typealias Pool = SizeClassPool<FakeMemory, FrameAllocator<FakeMemory, No
     var (pool, frames) = pool(limit: 2)
     let free = frames.withTable { $0.freeCount }
     var blocks: [PhysicalAddress] = []
-    while let block = try? pool.allocate(bytes: 1024) { blocks.append(block) }
+    while let block = try? pool.allocate(bytes: 1024, from: frames) { blocks.append(block) }
     #expect(blocks.count == 8 && pool.frameCount == 2 && pool.refusedCount == 1)
-    #expect(throws: MemoryError.exhausted) { try pool.allocate(bytes: 4096) }
+    #expect(throws: MemoryError.exhausted) { try pool.allocate(bytes: 4096, from: frames) }
     #expect(frames.withTable { $0.freeCount } == free - 2)
-    try pool.release(blocks[3], bytes: 1024)
-    let value1 = try pool.allocate(bytes: 600)
+    try pool.release(blocks[3], bytes: 1024, to: frames)
+    let value1 = try pool.allocate(bytes: 600, from: frames)
     #expect(value1 == blocks[3])
   }
 
   @Test func runsOfFramesGoBackToTheTable() throws {
     var (pool, frames) = pool()
     let free = frames.withTable { $0.freeCount }
-    let run = try pool.allocate(bytes: 5 * 4096)
+    let run = try pool.allocate(bytes: 5 * 4096, from: frames)
     #expect(frames.withTable { $0.freeCount } == free - 5)
-    #expect(throws: MemoryError.notOwned) { try pool.release(run.advanced(by: 4096), bytes: 4096) }
-    #expect(throws: MemoryError.notOwned) { try pool.release(run, bytes: 6 * 4096) }
-    try pool.release(run, bytes: 5 * 4096)
+    #expect(throws: MemoryError.notOwned) {
+      try pool.release(run.advanced(by: 4096), bytes: 4096, to: frames)
+    }
+    #expect(throws: MemoryError.notOwned) { try pool.release(run, bytes: 6 * 4096, to: frames) }
+    try pool.release(run, bytes: 5 * 4096, to: frames)
     #expect(frames.withTable { $0.freeCount } == free && pool.frameCount == 0)
-    #expect(throws: MemoryError.notOwned) { try pool.release(run, bytes: 5 * 4096) }
+    #expect(throws: MemoryError.notOwned) { try pool.release(run, bytes: 5 * 4096, to: frames) }
   }
 
   @Test func aSecondReleaseAndAForeignBlockAreNoticed() throws {
     var (pool, frames) = pool()
-    let block = try pool.allocate(bytes: 100)
-    let other = try pool.allocate(bytes: 100)
-    try pool.release(block, bytes: 100)
-    #expect(throws: MemoryError.notOwned) { try pool.release(block, bytes: 100) }
-    #expect(throws: MemoryError.notOwned) { try pool.release(other.advanced(by: 8), bytes: 100) }
+    let block = try pool.allocate(bytes: 100, from: frames)
+    let other = try pool.allocate(bytes: 100, from: frames)
+    try pool.release(block, bytes: 100, to: frames)
+    #expect(throws: MemoryError.notOwned) { try pool.release(block, bytes: 100, to: frames) }
+    #expect(throws: MemoryError.notOwned) { try pool.release(other.advanced(by: 8), bytes: 100, to: frames) }
     let foreign = try frames.allocate(.tasks)
-    #expect(throws: MemoryError.notOwned) { try pool.release(foreign.start, bytes: 100) }
-    #expect(throws: MemoryError.notOwned) { try pool.release(PhysicalAddress(.max), bytes: 100) }
-    #expect(throws: MemoryError.unservable) { try pool.allocate(bytes: 8, alignment: 3) }
-    #expect(throws: MemoryError.unservable) { try pool.allocate(bytes: 8, alignment: 8192) }
-  }
-
-  @Test func theHeapRemembersSizesItself() throws {
-    let (memory, table) = smallMachine()
-    let frames = FrameAllocator<FakeMemory, NoHint>(table)
-    let heap = KernelHeap(memory: memory, frames: frames, frameLimit: 64)
-    var blocks: [PhysicalAddress] = []
-    for bytes in [1, 16, 48, 49, 500, 3000, 20_000] as [UInt64] {
-      for alignment in [8, 16, 64, 1024] as [UInt64] {
-        let block = try #require(heap.allocate(bytes: bytes, alignment: alignment))
-        #expect(block.rawValue % alignment == 0)
-        for offset in 0..<bytes { memory.store(UInt8(0xEE), at: block.advanced(by: offset)) }
-        blocks.append(block)
-      }
-    }
-    #expect(heap.usage.live == UInt64(blocks.count))
-    for block in blocks { heap.release(block) }
-    #expect(heap.usage.live == 0)
-    #expect(heap.allocate(bytes: 1 << 40, alignment: 16) == nil)
-    #expect(heap.allocate(bytes: .max, alignment: 16) == nil)
-    #expect(heap.allocate(bytes: 65 * 4096, alignment: 16) == nil)
-    #expect(memory.strayAccesses == 0)
+    #expect(throws: MemoryError.notOwned) { try pool.release(foreign.start, bytes: 100, to: frames) }
+    #expect(throws: MemoryError.notOwned) { try pool.release(PhysicalAddress(.max), bytes: 100, to: frames) }
+    #expect(throws: MemoryError.unservable) { try pool.allocate(bytes: 8, alignment: 3, from: frames) }
+    #expect(throws: MemoryError.unservable) { try pool.allocate(bytes: 8, alignment: 8192, from: frames) }
   }
 }
 

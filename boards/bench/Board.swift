@@ -18,7 +18,8 @@ import Tasks
       guard cpu == .boot else { return }
       let host = BenchHost(
         now: { machine.cycles }, put: { platform.console.write($0) }, mark: { machine.markIdle() },
-        taskBytes: { (kernel.tasks?.usage.frames ?? 0) &* 4096 }, end: { machine.end(.pass) })
+        taskBytes: { (kernel.tasks?.usage.frames ?? 0) &* 4096 },
+        heapMisses: { MachineHeap.misses }, end: { machine.end(.pass) })
       let suite = Suite(host)
       try spawn("bench") { await suite.run() }
     }

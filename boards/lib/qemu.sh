@@ -31,7 +31,7 @@ name_address() {
 
 # Reads the console: remembers the idle line, keeps the trace, names the addresses, passes on the rest.
 qemu_console() {
-  local image=$1 line tool address inTrace=
+  local image=$1 line tool address inTrace= inLatency=
   tool=$(toolchain llvm-symbolizer)
   while IFS= read -r line || [ -n "$line" ]; do
     line=${line%$'\r'}
@@ -45,7 +45,10 @@ qemu_console() {
         if [[ $line = "  at"* ]]; then printf -v address '0x%x' $((address - 1)); fi
         if [ -n "$tool" ]; then echo "$line $(name_address "$tool" "$image" "$address")"; else echo "$line"; fi
         ;;
-      *) if [ -n "$inTrace" ]; then echo "$line" >>"$qemu_files/trace"; else echo "$line"; fi ;;
+      "-----BEGIN APUS LATENCY-----") inLatency=1 && echo "$line" >"$qemu_files/latency" ;;
+      "-----END APUS LATENCY-----") inLatency= && echo "$line" >>"$qemu_files/latency" ;;
+      "bench: "*) echo "$line" >&2 ;;
+      *) if [ -n "$inLatency" ]; then echo "$line" >>"$qemu_files/latency"; elif [ -n "$inTrace" ]; then echo "$line" >>"$qemu_files/trace"; else echo "$line"; fi ;;
     esac
   done
 }
@@ -83,6 +86,7 @@ qemu_run() {
     35) return 1 ;;
     37) return 4 ;;
     39) return 5 ;;
+    41) return 2 ;;
     0) echo "${0##*/}: the machine was reset or switched off without a verdict" >&2 && return 4 ;;
     *) cat "$qemu_files/errors" >&2 && echo "${0##*/}: QEMU ended with code $code" >&2 && return 6 ;;
   esac

@@ -5,6 +5,7 @@ import Machine
 import NativePlatform
 import Seams
 import Tasks
+import Timer
 
 @main struct NativeBoard {
   static func main() {
@@ -14,10 +15,23 @@ import Tasks
       hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
     Death.install(
       NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
-    Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
-      guard let clock = kernel.clock else { return }
-      let idle = IdleService(MachineHalter(clock))
-      try spawn("idle", level: 7) { await idle.run() }
-    }
+    #if APUS_BENCH
+      let bench = NativeBench(
+        machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
+      Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+        try bench.start(kernel, cpu)
+      }
+    #else
+      Kernel(machine: machine, platform: platform).boot { kernel, _ throws(SpawnError) in
+        guard let clock = kernel.clock else { return }
+        let idle = IdleService(MachineHalter(clock))
+        try spawn("idle", level: 7) { await idle.run() }
+        // The check of interrupts wants the timer's for itself.
+        if kernel.options.has("test", "interrupt") { return }
+        let timer = TimerService(clock)
+        let count = TimerCount()
+        try spawn("timer", level: 1) { await timer.run(count) }
+      }
+    #endif
   }
 }

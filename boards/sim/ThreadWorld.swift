@@ -24,16 +24,20 @@ struct ThreadClock: SleepClock, Sendable {
 }
 
 /// One machine of threads and what its CPUs start.
-final class ThreadWorld: Sendable {
+final class ThreadWorld: @unchecked Sendable {
   private let machine: SimMachine
-  private let start: @Sendable (UInt16) throws(SpawnError) -> Void
+  /// Called once by each CPU, on itself; not changed once the threads run.
+  var start: @Sendable (UInt16) throws(SpawnError) -> Void
 
-  /// `cpus` CPUs; each calls `start` once, on itself.
-  init(cpus: Int, start: @escaping @Sendable (UInt16) throws(SpawnError) -> Void) {
+  /// `cpus` CPUs.
+  init(cpus: Int, start: @escaping @Sendable (UInt16) throws(SpawnError) -> Void = { _ in }) {
     machine = SimMachine(count: cpus)
     self.start = start
     Executor.prepare(machine.ownerTable)
   }
+
+  /// The lines by which the CPUs reach each other.
+  var table: OwnerTable { machine.ownerTable }
 
   /// Runs until something calls `SimThreads.stop`; false if that takes more than `seconds`.
   func run(seconds: UInt64) -> Bool {

@@ -42,3 +42,30 @@ board_run() {
   fi
   exit $code
 }
+
+# Times of a real CPU, of the best of several processes, with single-stepped instruction counts; L3 of the images with
+# counters and with the ring; and the peers of ci/peers in the same run.
+board_bench() {
+  local image one code=0 options=() words
+  [ -z "$bench_icount" ] || die 2 "the sim is a process of this machine: --icount is for boards under QEMU"
+  image=$(boards/build sim) || exit $?
+  words=$(bench_words 100000 2000 1000)
+  for ((one = 1; one <= bench_processes; one++)); do
+    progress "process $one of $bench_processes"
+    "$image" --threads "${threads:-$cpus}" --limit 600 --suite latency --words "$words" |
+      tee "$qemu_files/run$one" | grep --line-buffered '^bench: ' >&2
+    code=${PIPESTATUS[0]}
+    [ "$code" = 0 ] || { grep -v '^bench: ' "$qemu_files/run$one" | grep ' ' >&2; exit "$code"; }
+  done
+  for one in --counters --trace; do
+    image=$(boards/build sim $one) || exit $?
+    "$image" --threads 1 --suite latency --words "samples=${bench_samples:-100000} cold=0 select=8" >"$qemu_files/level$one" || exit $?
+    options+=(--level "$qemu_files/level$one")
+  done
+  if [ -z "$bench_select" ]; then
+    progress "measuring the peers"
+    ci/peers/measure --json >"$qemu_files/peers" || exit $?
+    options+=(--peers "$qemu_files/peers")
+  fi
+  bench_record hardware "Linux process, ${threads:-$cpus} threads; $words" "$qemu_files"/run* "${options[@]}"
+}

@@ -5,12 +5,14 @@ import Tasks
 struct Batch {
   private let host: BenchHost
   private let misses: UInt64
+  private let heapMisses: UInt64
   private let start: UInt64
 
   /// Begins a batch; nothing is printed or allocated until `end`.
   @inline(__always) init(_ host: BenchHost) {
     self.host = host
     misses = ThisCPU.poolMisses
+    heapMisses = host.heapMisses()
     host.mark()
     start = host.now()
   }
@@ -19,13 +21,13 @@ struct Batch {
   @inline(__always) func end(_ metric: String, count: UInt64 = 1, operations: UInt64) {
     let ticks = host.now() &- start
     host.mark()
-    let missed = ThisCPU.poolMisses &- misses
+    let missed = (ThisCPU.poolMisses &- misses, host.heapMisses() &- heapMisses)
     print(metric, count: count, operations: operations, ticks: ticks, missed: missed)
   }
 
   @inline(never)
   private func print(
-    _ metric: String, count: UInt64, operations: UInt64, ticks: UInt64, missed: UInt64
+    _ metric: String, count: UInt64, operations: UInt64, ticks: UInt64, missed: (pools: UInt64, heap: UInt64)
   ) {
     host.write("{\"metric\":\"")
     host.write(metric)
@@ -36,7 +38,9 @@ struct Batch {
     host.write(",\"ticks\":")
     host.write(ticks)
     host.write(",\"pool_misses\":")
-    host.write(missed)
+    host.write(missed.pools)
+    host.write(",\"heap_misses\":")
+    host.write(missed.heap)
     host.write("}\n")
   }
 }

@@ -10,18 +10,22 @@ public final class BenchHost: @unchecked Sendable {
   let mark: () -> Void
   /// Bytes that the tasks' pools hold.
   let taskBytes: () -> UInt64
+  /// Calls that this CPU's stock of heap objects could not serve.
+  let heapMisses: () -> UInt64
   /// Called when everything has been measured.
   let end: () -> Void
 
   /// A host.
   public init(
     now: @escaping () -> UInt64, put: @escaping (UInt8) -> Void, mark: @escaping () -> Void,
-    taskBytes: @escaping () -> UInt64, end: @escaping () -> Void
+    taskBytes: @escaping () -> UInt64, heapMisses: @escaping () -> UInt64,
+    end: @escaping () -> Void
   ) {
     self.now = now
     self.put = put
     self.mark = mark
     self.taskBytes = taskBytes
+    self.heapMisses = heapMisses
     self.end = end
   }
 

@@ -3,6 +3,7 @@
 #include "CPUBlock.h"
 #include "Image.h"
 #include "Instructions.h"
+#include "SNPInstructions.h"
 
 /// 129 zeroed lines of 64 bytes.
 void *_Nonnull apus_owner_lines_address(void);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include "CPUBlock.h"
 
+extern char apus_processor_entry[];
 extern char apus_boot_section_start[], apus_boot_section_end[];
 extern char apus_image_start[], apus_text_end[], apus_rodata_end[], apus_sealed_end[], apus_image_end[];
 extern char apus_boot_stack_guard[], apus_boot_stack[], apus_boot_stack_top[];
@@ -12,6 +13,7 @@ extern char apus_trampoline_gdt_base[], apus_trampoline_far32[], apus_trampoline
 extern struct apus_cpu_block apus_boot_cpu_block;
 extern uint64_t apus_entry_tsc, apus_start_info;
 static inline uint64_t apus_entry_tsc_value(void) { return apus_entry_tsc; }
+static inline void apus_note_entry(uint64_t tsc) { apus_entry_tsc = tsc; }
 static inline uint64_t apus_start_info_value(void) { return apus_start_info; }
 
 #define APUS_ADDRESS(name) \
@@ -27,6 +29,7 @@ APUS_ADDRESS(apus_boot_stack_guard)
 APUS_ADDRESS(apus_boot_stack)
 APUS_ADDRESS(apus_boot_stack_top)
 APUS_ADDRESS(apus_interrupt_stubs)
+APUS_ADDRESS(apus_processor_entry)
 APUS_ADDRESS(apus_trampoline_start)
 APUS_ADDRESS(apus_trampoline_end)
 APUS_ADDRESS(apus_record_entry)
@@ -108,7 +111,5 @@ _Static_assert(sizeof(struct apus_mailbox_record) == 32, "record");
 void apus_set_ticks_per_microsecond(uint64_t ticks);
 void apus_idle_mark(void);
 
-// Called by the interrupt stubs after the end of interrupt; the runtime replaces the weak default, which does nothing.
-void apus_interrupt(uint32_t vector);
 // Prints the last trace records of the runtime on the panic console; weak, the default prints nothing.
 void apus_print_trace(void);

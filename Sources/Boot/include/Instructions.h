@@ -88,3 +88,7 @@ uint64_t apus_check_registers(uint64_t interrupts);
 // Loads the GDT and IDT, reloads every segment register, and loads the task register.
 void apus_load_tables(uint64_t gdt, uint16_t gdt_limit, uint64_t idt, uint16_t idt_limit);
 static inline void apus_jump(uint64_t address) { ((void (*)(void))address)(); }
+
+// TDCALL with 16 registers in encoding order (tdx.S); the second with STI just before it.
+void apus_tdcall(uint64_t *registers);
+void apus_tdcall_open(uint64_t *registers);

@@ -5,10 +5,12 @@ import AsyncEntry
 @unsafe struct AsyncLetHeader {
   var record: apus_record
   var child: UnsafeMutablePointer<apus_task>?
+  /// The child's first record: what its parent's scopes were.
+  var inherited: apus_record
 }
 
 private let bufferSize = 640
-private let headerSize = 64
+private let headerSize = 96
 
 /// Starts the child task of an `async let` inside the buffer; its value goes straight to `result`.
 @c(apus_abi_asyncLet_begin)
@@ -24,7 +26,7 @@ func swiftAsyncLetBegin(
   var flags = TaskFlags.isChild | TaskFlags.borrowedBlock
   let needed = unsafe Creation.needed(layout, record)
   if needed > size {
-    guard let (pooled, pooledSize) = unsafe Pools.take(needed) else {
+    guard let (pooled, pooledSize) = unsafe Pools.takeOrDrawReserve(needed) else {
       ThisCPU.fatal("out of memory for an async let")
     }
     unsafe block = UnsafeMutableRawPointer(pooled)
@@ -34,6 +36,8 @@ func swiftAsyncLetBegin(
   let child = unsafe Creation.make(
     in: block, size: size, layout: layout, result: result ?? block, function: record,
     closure: closure, level: parent.pointee.level, flags: flags)
+  // The creator's and the runtime's.
+  unsafe child.pointee.references = 2
   // The closure is the parent's: not released at the end; the word names the parent instead.
   unsafe child.pointee.closure = UnsafeMutableRawPointer(parent)
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
@@ -41,6 +45,12 @@ func swiftAsyncLetBegin(
   unsafe head.pointee.record.kind = RecordKind.child
   unsafe head.pointee.record.payload = UnsafeMutableRawPointer(child)
   unsafe head.pointee.child = unsafe child
+  if let records = unsafe parent.pointee.records {
+    unsafe head.pointee.inherited = apus_record()
+    unsafe head.pointee.inherited.kind = RecordKind.inherited
+    unsafe head.pointee.inherited.payload = UnsafeMutableRawPointer(records)
+    unsafe Records.push(&head.pointee.inherited, on: child)
+  }
   unsafe Records.push(&head.pointee.record, on: parent)
   if unsafe parent.pointee.cancelled != 0 { unsafe child.pointee.cancelled = 1 }
   unsafe RuntimeHooks.spawned(TaskRef(child))

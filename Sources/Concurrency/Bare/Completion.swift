@@ -29,7 +29,12 @@ func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutablePoin
   }
   if !isChild {
     unsafe releaseClosure(closure)
-    unsafe releaseTask(task)
+    // A task without a handle, and without a cancellation on its way: nobody can take a reference any more.
+    if unsafe apus_load_acquire_references(task) == 1 {
+      unsafe destroyTask(task)
+    } else {
+      unsafe releaseTask(task)
+    }
   }
   return unsafe RuntimeHooks.next()
 }
@@ -115,7 +120,10 @@ private func releaseClosure(_ closure: UnsafeMutableRawPointer?) {
 
 /// Called through the task object's metadata when the last reference is gone.
 @c(apus_task_destroy)
-func taskDestroy(_ task: UnsafeMutablePointer<apus_task>) {
+func taskDestroy(_ task: UnsafeMutablePointer<apus_task>) { unsafe destroyTask(task) }
+
+@inline(__always)
+private func destroyTask(_ task: UnsafeMutablePointer<apus_task>) {
   let flags = unsafe task.pointee.flags
   if flags & TaskFlags.hasResult != 0, let witness = unsafe task.pointee.result_destroy {
     unsafe apus_destroy_value(witness, task.pointee.result)

@@ -42,8 +42,8 @@ enum Creation {
 
   /// Writes a task into `block` of `size` bytes, which is at least `needed`.
   ///
-  /// `result`, if given, is where the value goes instead of the block. The references given are the
-  /// creator's and the runtime's; the task starts as `new` on this CPU.
+  /// `result`, if given, is where the value goes instead of the block. The task starts as `new` on this CPU; its
+  /// references are the caller's to set.
   @inline(__always)
   static func make(
     in block: UnsafeMutableRawPointer, size: UInt64, layout: TaskLayout,
@@ -53,7 +53,6 @@ enum Creation {
     let task = unsafe block.assumingMemoryBound(to: apus_task.self)
     unsafe apus_prepare_task(task)
     unsafe task.pointee.metadata = unsafe apus_metadata_address()
-    unsafe task.pointee.references = 2
     unsafe task.pointee.level = level & 7
     unsafe task.pointee.flags = flags
     let cpu = ThisCPU.index
@@ -92,14 +91,14 @@ enum Creation {
     let first = unsafe context + Int((function.pointee.contextSize &+ 15) & ~15)
     unsafe task.pointee.bump = unsafe first.assumingMemoryBound(to: UInt8.self)
     unsafe task.pointee.base = unsafe task.pointee.bump
-    unsafe task.pointee.limit = unsafe (block + Int(size)).assumingMemoryBound(to: UInt8.self)
+    unsafe task.pointee.limit = unsafe (block + Int(size & ~Pools.reserveMark)).assumingMemoryBound(
+      to: UInt8.self)
     unsafe task.pointee.block_size = UInt32(truncatingIfNeeded: size)
     return unsafe task
   }
 }
 
-/// Creates a task for compiled code; flags: priority in the low byte, 0x1000 = make it ready at once,
-/// 0x1000000 = null is an answer (`spawn`), and the creator makes it ready.
+/// Creates a task for compiled code; flags: priority in the low byte, 0x1000 = make it ready at once.
 @c(apus_abi_task_create)
 func swiftTaskCreate(
   _ flags: Int, _ options: UnsafeMutableRawPointer?, _ resultType: UnsafeRawPointer?,
@@ -107,10 +106,8 @@ func swiftTaskCreate(
 ) -> apus_task_and_context {
   let layout = unsafe Creation.layout(options?.assumingMemoryBound(to: apus_task_option.self))
   let record = unsafe function.assumingMemoryBound(to: AsyncFunctionRecord.self)
-  guard let (block, size) = unsafe Pools.take(Creation.needed(layout, record)) else {
-    guard flags & 0x100_0000 != 0 else { ThisCPU.fatal("out of memory for a task (use spawn, which throws)") }
-    if let closure = unsafe closure { unsafe Unmanaged<AnyObject>.fromOpaque(closure).release() }
-    return unsafe apus_task_and_context(task: nil, context: nil)
+  guard let (block, size) = unsafe Pools.takeOrDrawReserve(Creation.needed(layout, record)) else {
+    ThisCPU.fatal("out of memory for a task (use spawn, which throws)")
   }
   let priority = UInt8(truncatingIfNeeded: flags)
   let level: UInt8
@@ -124,6 +121,29 @@ func swiftTaskCreate(
   let task = unsafe Creation.make(
     in: UnsafeMutableRawPointer(block), size: size, layout: layout, result: nil, function: record,
     closure: closure, level: level, flags: 0)
+  // The creator's and the runtime's.
+  unsafe task.pointee.references = 2
   if flags & 0x1000 != 0 { RuntimeHooks.spawned(unsafe TaskRef(task)) }
   return unsafe apus_task_and_context(task: task, context: task.pointee.context)
+}
+
+/// Creates a task for `spawn`, which nobody awaits and whose creator makes it ready; null if there is no memory.
+///
+/// Draws on no reserve (I6); `closure`, which may be null, is the task's from now on, or released.
+@c(apus_spawn_task)
+func spawnTask(
+  _ function: UnsafeRawPointer, _ closure: UnsafeMutableRawPointer?
+) -> UnsafeMutablePointer<apus_task>? {
+  let record = unsafe function.assumingMemoryBound(to: AsyncFunctionRecord.self)
+  let layout = unsafe TaskLayout()
+  guard apus_is_memory_low() == 0, let (block, size) = unsafe Pools.take(Creation.needed(layout, record))
+  else {
+    if let closure = unsafe closure { unsafe Unmanaged<AnyObject>.fromOpaque(closure).release() }
+    return nil
+  }
+  let task = unsafe Creation.make(
+    in: UnsafeMutableRawPointer(block), size: size, layout: layout, result: nil, function: record,
+    closure: closure, level: TaskLevel.normal, flags: 0)
+  unsafe task.pointee.references = 1
+  return unsafe task
 }

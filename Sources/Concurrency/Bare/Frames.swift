@@ -23,13 +23,14 @@ func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
 
 /// Chains another block behind `task` for a frame of `size` bytes that did not fit.
 ///
-/// When the pools and the host have none left the machine ends with a report: a reserve that only frames
-/// may use (I6) is not there yet.
+/// When the pools and the host have none left the block comes from the reserve, which spawning may not draw on
+/// (I6). Compiled code calls this where it can neither suspend nor fail, so only when that too is used up does the
+/// machine end, with a report.
 @inline(never)
 private func growFrames(_ size: Int, _ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutableRawPointer {
   let header = unsafe UInt64(MemoryLayout<apus_block>.size)
   let need = header &+ UInt64((size &+ 15) & ~15)
-  guard let (block, bytes) = unsafe Pools.take(need) else {
+  guard let (block, bytes) = unsafe Pools.takeOrDrawReserve(need) else {
     ThisCPU.fatal("out of memory for async frames")
   }
   unsafe block.pointee.saved_bump = unsafe task.pointee.bump
@@ -42,7 +43,7 @@ private func growFrames(_ size: Int, _ task: UnsafeMutablePointer<apus_task>) ->
   let first = unsafe raw + Int(header)
   unsafe task.pointee.base = unsafe first
   unsafe task.pointee.bump = unsafe first + ((size &+ 15) & ~15)
-  unsafe task.pointee.limit = unsafe raw + Int(bytes)
+  unsafe task.pointee.limit = unsafe raw + Int(bytes & ~Pools.reserveMark)
   return UnsafeMutableRawPointer(first)
 }
 

@@ -53,6 +53,25 @@ enum Pools {
     unsafe UnsafeMutableRawPointer(cpu).advanced(by: countOffset).assumingMemoryBound(to: UInt32.self)
   }
 
+  /// A block as `take`, or from the host's reserve: for what can neither fail nor wait.
+  ///
+  /// A reserved block's size carries `reserveMark`, so that `give` finds no class for it and the host takes it back.
+  @inline(__always)
+  static func takeOrDrawReserve(_ bytes: UInt64) -> (UnsafeMutablePointer<apus_block>, UInt64)? {
+    if let taken = unsafe take(bytes) { return unsafe taken }
+    return unsafe drawReserve(bytes)
+  }
+
+  /// In the size of a block that came from the reserve.
+  static let reserveMark: UInt64 = 1 << 31
+
+  @inline(never)
+  private static func drawReserve(_ bytes: UInt64) -> (UnsafeMutablePointer<apus_block>, UInt64)? {
+    let size = (bytes + 1023) & ~1023
+    guard let memory = unsafe apus_host_allocate_reserve(size) else { return nil }
+    return unsafe (memory.assumingMemoryBound(to: apus_block.self), size | reserveMark)
+  }
+
   @inline(never)
   private static func takeFromHost(_ bytes: UInt64) -> (UnsafeMutablePointer<apus_block>, UInt64)? {
     unsafe apus_this_cpu().pointee.pool_misses &+= 1

@@ -25,6 +25,8 @@ void apus_host_free(void *memory, uint64_t bytes) {
   (void)bytes;
   free(memory);
 }
+void *apus_host_allocate_reserve(uint64_t bytes) { return apus_host_allocate(bytes); }
+uint32_t apus_memory_low;
 void apus_host_fatal(const char *reason) {
   fprintf(stderr, "fatal: %s\n", reason);
   abort();

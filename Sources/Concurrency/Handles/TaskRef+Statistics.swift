@@ -17,9 +17,9 @@ extension TaskRef {
     unsafe Self.forEachByte(pointer.pointee.name, body)
   }
 
-  /// Calls `body` with each byte of the file's name, at most 64 of them.
+  /// Calls `body` with each byte of the file's name (nothing for a task without a name), at most 64 of them.
   public func forEachFileByte(_ body: (UInt8) -> Void) {
-    unsafe Self.forEachByte(pointer.pointee.file, body)
+    if unsafe pointer.pointee.name != nil { unsafe Self.forEachByte(pointer.pointee.file, body) }
   }
 
   private static func forEachByte(_ text: UnsafePointer<CChar>?, _ body: (UInt8) -> Void) {
@@ -31,8 +31,16 @@ extension TaskRef {
     }
   }
 
-  /// The line where the task was started.
-  public var line: UInt32 { unsafe pointer.pointee.line }
+  /// The line where the task was started; 0 for a task without a name.
+  public var line: UInt32 { unsafe pointer.pointee.name == nil ? 0 : pointer.pointee.line }
+
+  /// Sets every counter to zero: the task has never run.
+  public func resetCounters() {
+    wakes = 0
+    runs = 0
+    longestRun = 0
+    longestWait = 0
+  }
 
   /// How often the task was made ready.
   @inline(__always) public var wakes: UInt32 {

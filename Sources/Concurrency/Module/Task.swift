@@ -126,9 +126,7 @@ internal func _currentPriority() -> TaskPriority
 
 /// Creates a task that its creator will make ready, for `spawn`; 0 if there is no memory for it.
 ///
-/// The word is the task's header; the runtime's reference keeps it alive until the task has ended.
-@_alwaysEmitIntoClient
-public func _tryCreateTask(_ operation: sending @escaping () async -> ()) -> Int {
-  let (task, _) = Builtin.createTask(flags: 0x100_0000, operation: operation)
-  return Int(Builtin.ptrtoint_Word(Builtin.bridgeToRawPointer(task)))
-}
+/// The word is the task's header. Nobody but the runtime holds a reference: there is no handle to await. A closure
+/// without a result is passed as it is: `Builtin.createTask` would wrap it twice, each time on the heap.
+@_silgen_name("apus_spawn_task")
+public func _tryCreateTask(_ operation: __owned sending @escaping () async -> ()) -> Int

@@ -66,6 +66,25 @@ extension SimProcess {
       bytes.append(byte)
     }
   }
+  /// Bytes that the tasks' pools hold.
+  public static var taskBytes: UInt64 { sim_task_bytes() }
   /// Calls of the heap so far.
   public static var heapCalls: UInt64 { sim_heap_calls() }
+}
+
+/// What measurements ask of the process.
+public enum SimMeasuring {
+  /// Counts the calling thread's instructions by single steps, until `endCount`.
+  public static func beginCount() { sim_begin_count() }
+  /// Ends the counting: instructions, and locked ones among them.
+  public static func endCount() -> (instructions: UInt64, locked: UInt64) {
+    sim_end_count()
+    return (sim_counted_instructions(), sim_counted_locked())
+  }
+  /// Interrupts the calling thread by a signal whose handler posts bit 0.
+  public static func interrupt() { sim_interrupt() }
+  /// The handler's first stamp.
+  public static var interruptStamp: UInt64 { sim_interrupt_stamp() }
+  /// Empties the first two levels of cache.
+  public static func cool() { sim_cool() }
 }

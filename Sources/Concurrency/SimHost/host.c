@@ -35,6 +35,8 @@ static void flush(void) {
 ALIGNED void sim_put(uint8_t byte) {
   if (filled == sizeof output) flush();
   output[filled++] = (char)byte;
+  // A suite's lines of progress are for people who wait.
+  if (byte == '\n' && option_suite) flush();
 }
 
 static void say(const char *text) {
@@ -160,13 +162,19 @@ ALIGNED int __wrap_posix_memalign(void **memory, size_type alignment, size_type 
   return __real_posix_memalign(memory, alignment, bytes);
 }
 ALIGNED void __wrap_free(void *memory) { __real_free(memory); }
+// Roughly, if threads race: how much the pools have from the host.
+static uint64_t task_bytes;
+uint64_t sim_task_bytes(void) { return task_bytes; }
 ALIGNED void *apus_host_allocate(uint64_t bytes) {
   void *memory = 0;
+  task_bytes += bytes;
   return posix_memalign(&memory, 64, bytes) ? 0 : memory;
 }
+void *apus_host_allocate_reserve(uint64_t bytes) { return apus_host_allocate(bytes); }
+uint32_t apus_memory_low;
 extern void free(void *memory);
 ALIGNED void apus_host_free(void *memory, uint64_t bytes) {
-  (void)bytes;
+  task_bytes -= bytes;
   free(memory);
 }
 ALIGNED void apus_host_fatal(const char *reason) {

@@ -141,6 +141,16 @@ extension SNPMachine {
     return .answered
   }
 
+  /// Refuses an event that the machine was to carry out: INFO1 = 2 and `error`.
+  public mutating func failNAE<Memory: PageMemory & ~Copyable>(
+    _ vcpu: Int, error: UInt64 = GHCBResult.invalidInput, _ bytes: inout Memory
+  ) {
+    guard isVCPU(vcpu), let caller = vcpus[vcpu].next, let page = vcpus[vcpu].ghcb(caller),
+      let system = memory.nested[page]?.page, memory.hostMayWrite(system)
+    else { return }
+    GHCBView(page: system).finish(info1: GHCBResult.error, info2: error, &bytes)
+  }
+
   /// Answers an event that the machine has carried out: RAX, RBX, RCX and RDX as far as given.
   public mutating func answerNAE<Memory: PageMemory & ~Copyable>(
     _ vcpu: Int, rax: UInt64? = nil, rbx: UInt64? = nil, rcx: UInt64? = nil, rdx: UInt64? = nil,

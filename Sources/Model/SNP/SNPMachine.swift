@@ -106,7 +106,7 @@ public struct SNPMachine: ~Copyable {
   }
 
   /// The SEV_FEATURES of the VMSA of `vmpl`.
-  func features<Memory: PageMemory & ~Copyable>(
+  public func features<Memory: PageMemory & ~Copyable>(
     _ vcpu: Int, _ vmpl: VMPL, _ bytes: borrowing Memory
   ) -> SEVFeatures {
     guard let page = vmsaPage(vcpu, vmpl) else { return [] }

@@ -10,15 +10,12 @@ public struct GuestCall: Sendable {
   public let registers: CallRegisters
   /// The calling vCPU, whose slot the request loop has claimed.
   public let vcpu: VCPUHandle
-  /// A number of the calling vCPU that no other has had.
-  public let caller: UInt64
 
   /// A call of `vcpu`.
-  public init(_ registers: CallRegisters, vcpu: VCPUHandle, caller: UInt64) {
+  public init(_ registers: CallRegisters, vcpu: VCPUHandle) {
     id = CallID(rax: registers.rax)
     self.registers = registers
     self.vcpu = vcpu
-    self.caller = caller
   }
 }
 
@@ -38,13 +35,13 @@ public protocol ProtocolService: Sendable {
   var versions: ProtocolVersions? { get }
   /// Serves one call, on the calling vCPU's CPU, within its request loop.
   nonisolated(nonsending) func serve(_ call: GuestCall) async -> CallReply
-  /// Forgets what it keeps for a deleted vCPU, known by its `GuestCall.caller`; from any CPU.
-  func forget(caller: UInt64)
+  /// Forgets what it keeps for a deleted vCPU; from any CPU.
+  func forget(_ vcpu: VCPUHandle)
 }
 
 extension ProtocolService {
   /// A service that keeps nothing.
-  public func forget(caller: UInt64) {}
+  public func forget(_ vcpu: VCPUHandle) {}
 }
 
 /// The protocols that a board offers besides Core.
@@ -56,7 +53,7 @@ public protocol ProtocolTable: Sendable {
   /// Serves a call; UNSUPPORTED_PROTOCOL if its protocol is absent.
   nonisolated(nonsending) func serve(_ call: GuestCall) async -> CallReply
   /// Tells every service that a vCPU is deleted.
-  func forget(caller: UInt64)
+  func forget(_ vcpu: VCPUHandle)
 }
 
 extension ProtocolTable {
@@ -77,7 +74,7 @@ public struct CoreOnly: ProtocolTable {
     CallReply(.unsupportedProtocol)
   }
   /// Nothing.
-  public func forget(caller: UInt64) {}
+  public func forget(_ vcpu: VCPUHandle) {}
 }
 
 /// A service in front of other services.
@@ -104,8 +101,8 @@ public struct Protocols<Service: ProtocolService, Rest: ProtocolTable>: Protocol
   }
 
   /// Tells all.
-  public func forget(caller: UInt64) {
-    service.forget(caller: caller)
-    rest.forget(caller: caller)
+  public func forget(_ vcpu: VCPUHandle) {
+    service.forget(vcpu)
+    rest.forget(vcpu)
   }
 }

@@ -33,16 +33,37 @@ public struct RequestLoop<
     core = CoreService(platform: platform, exchange: exchange, guest: guest)
   }
 
+  /// The vCPUs of this CPU, whose slots the loop keeps as `inGuest` while it does not look at them.
+  public struct Seat: Sendable {
+    /// The newest.
+    public var own: VCPUHandle?
+    /// The one before, which the host may still run until it has been told of the newest.
+    public var older: VCPUHandle?
+
+    /// No vCPU.
+    public init() {}
+  }
+
+  /// What an exit turned out to be.
+  public enum ExitService: Equatable, Sendable {
+    /// A call, now answered.
+    case served
+    /// No call, or none that may be looked at now.
+    case nothing
+    /// The vCPU is deleted.
+    case gone
+  }
+
   /// The task's life.
   public nonisolated(nonsending) func run() async {
     Executor.becomeIdleTask()
-    var own: VCPUHandle?
+    var seat = Seat()
     var mayEnter = true
     await Executor.idleTurn()
     while true {
-      own = current(own)
+      renew(&seat)
       platform.holdWakes()
-      guard let vcpu = own, mayEnter else {
+      guard let vcpu = seat.own ?? seat.older, mayEnter else {
         mayEnter = true
         switch Executor.prepareToRest(as: .halting, flush: platform.flush) {
         case .rest(let deadline): platform.halt(until: deadline)
@@ -60,47 +81,65 @@ public struct RequestLoop<
       Executor.endRest(flush: platform.flush)
       switch exit {
       case .returned:
-        if await !serveExit(of: vcpu) { own = nil }
+        // A vCPU made meanwhile may be the one that came back.
+        renew(&seat)
+        await serve(&seat)
       case .handled: break
       case .refused, .dead: mayEnter = false
       }
     }
   }
 
-  /// The vCPU that this CPU runs, of which the loop keeps the slot as `inGuest`.
-  public func current(_ own: VCPUHandle?) -> VCPUHandle? {
+  /// Takes the newest vCPU of this CPU, if another CPU has made one.
+  public func renew(_ seat: inout Seat) {
     let newest = guest.vcpus.newest(of: cpu)
-    guard newest != own else { return own }
-    guard let newest, guest.vcpus.adopt(newest, cpu: cpu) else { return newest == nil ? nil : own }
-    return newest
+    guard newest != seat.own else { return }
+    guard let newest else {
+      seat.own = nil
+      return
+    }
+    guard guest.vcpus.adopt(newest, cpu: cpu) else { return }
+    if seat.own != nil { seat.older = seat.own }
+    seat.own = newest
   }
 
-  /// What follows when the guest has come back: the steps of a call in the protocol's order.
+  /// Serves the call with which the guest came back, of whichever vCPU it is.
+  public nonisolated(nonsending) func serve(_ seat: inout Seat) async {
+    if let vcpu = seat.own {
+      switch await serveExit(of: vcpu) {
+      case .served: return
+      case .nothing: break
+      case .gone: seat.own = nil
+      }
+    }
+    if let vcpu = seat.older, await serveExit(of: vcpu) == .gone { seat.older = nil }
+  }
+
+  /// What follows when a vCPU has come back: the steps of a call in the protocol's order.
   ///
-  /// Rule: reference snp-svsm.md A.4, D.1 to D.5. False if the vCPU is gone.
-  public nonisolated(nonsending) func serveExit(of vcpu: VCPUHandle) async -> Bool {
+  /// Rule: reference snp-svsm.md A.4, D.1 to D.5.
+  public nonisolated(nonsending) func serveExit(of vcpu: VCPUHandle) async -> ExitService {
     let memory = HardwareMemory()
     let slot = guest.vcpus.slot(vcpu)
     switch slot.reclaim(in: memory) {
     case .claimed: break
-    case .undecided: return true
-    case .gone: return false
+    case .undecided: return .nothing
+    case .gone: return .gone
     }
     let context = guest.vcpus.context(vcpu)
     guard platform.closeGate(context) else {
       slot.enter(in: memory)
-      return true
+      return .nothing
     }
     let pending = pendingCall(guest.vcpus.callingArea(vcpu))
     guard pending != .none, platform.exitedByCall(context) else {
       platform.openGate(context)
       slot.enter(in: memory)
-      return true
+      return .nothing
     }
-    let call = GuestCall(
-      platform.callRegisters(context), vcpu: vcpu, caller: guest.vcpus.serial(vcpu))
+    let call = GuestCall(platform.callRegisters(context), vcpu: vcpu)
     switch pending == .reserved ? .reply(CallReply(.invalidFormat)) : await dispatch(call) {
-    case .ended: return false
+    case .ended: return .gone
     case .reply(let reply):
       platform.write(reply, to: context)
       clearCall(guest.vcpus.callingArea(vcpu))
@@ -112,7 +151,7 @@ public struct RequestLoop<
     if guest.vcpus.isStartUp(vcpu) { tellMemoryAvailable(guest.vcpus.callingArea(vcpu)) }
     platform.openGate(context)
     slot.enter(in: memory)
-    return true
+    return .served
   }
 
   private nonisolated(nonsending) func dispatch(_ call: GuestCall) async -> CallOutcome {

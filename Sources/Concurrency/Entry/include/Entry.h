@@ -2,6 +2,9 @@
 #ifndef APUS_ENTRY_H
 #define APUS_ENTRY_H
 #include "PerCPU.h"
+#ifndef __ASSEMBLER__
+#include "Stamp.h"
+#endif
 
 /// Resumes the current task; returns when a suspension or an end chose nothing to run next.
 void apus_run(void);
@@ -21,8 +24,14 @@ APUS_INLINE const void *apus_metadata_address(void) { return apus_task_metadata;
 
 /// Host: memory of `bytes` bytes aligned to 64, or null. Called only when the CPU's pools are empty.
 void *apus_host_allocate(uint64_t bytes);
-/// Host: gives back what `apus_host_allocate` gave.
+/// Host: gives back what either of the two gave; bit 31 of `bytes` is set for the reserve's.
 void apus_host_free(void *memory, uint64_t bytes);
+/// Host: memory as `apus_host_allocate`, from a reserve that spawning never draws on; null when that is used up.
+void *apus_host_allocate_reserve(uint64_t bytes);
+/// Host: not 0 while memory set aside for the worst is in use: nothing new is started then.
+extern uint32_t apus_memory_low;
+APUS_INLINE void apus_set_memory_low(uint32_t low) { *(volatile uint32_t *)&apus_memory_low = low; }
+APUS_INLINE uint32_t apus_is_memory_low(void) { return *(volatile uint32_t *)&apus_memory_low; }
 /// Host: makes the CPU look at its inbox soon (a hint; never needed for safety).
 void apus_host_kick(uint32_t cpu);
 /// Host: ticks of the clock that traces and timers use.
@@ -66,7 +75,7 @@ APUS_INLINE void apus_store_release8(uint8_t *word, uint8_t value) {
 APUS_INLINE void apus_retain_object(struct apus_task *task) {
   __atomic_add_fetch(&task->references, 1, __ATOMIC_RELAXED);
 }
-static inline int64_t apus_load_acquire_references(struct apus_task *task) {
+APUS_INLINE int64_t apus_load_acquire_references(struct apus_task *task) {
   return __atomic_load_n(&task->references, __ATOMIC_ACQUIRE);
 }
 void free(void *object);

@@ -188,7 +188,7 @@ APUS_INLINE struct apus_task *_Nullable *_Nonnull apus_list_start(struct apus_li
   return (struct apus_task *_Nullable *_Nonnull)&list->first;
 }
 
-/// Gives every header word a value that nobody sets later; the rest is set by the creator.
+/// Gives every header word a value that nobody sets later; the rest is set by the creator, the counters by the trace.
 APUS_INLINE void apus_prepare_task(struct apus_task *task) {
   task->next = 0;
   *(uint64_t *)(void *)&task->state = 0;
@@ -200,10 +200,6 @@ APUS_INLINE void apus_prepare_task(struct apus_task *task) {
   task->timer_slot = ~0u;
   task->wait_object = 0;
   task->name = 0;
-  task->file = 0;
-  *(uint64_t *)(void *)&task->line = 0;
-  *(uint64_t *)(void *)&task->runs = 0;
-  task->longest_wait = 0;
 }
 
 #endif  // !__ASSEMBLER__

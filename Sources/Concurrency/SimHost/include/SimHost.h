@@ -40,8 +40,20 @@ void sim_halt(uint32_t cpu, uint64_t deadline);
 /// Asks all threads to end.
 void sim_stop(void);
 uint32_t sim_is_stopping(void);
+/// Bytes that the tasks' pools hold.
+uint64_t sim_task_bytes(void);
 /// Calls of the heap so far.
 uint64_t sim_heap_calls(void);
+/// Counts this thread's instructions and locked instructions by single steps, from one call to the other.
+void sim_begin_count(void);
+void sim_end_count(void);
+uint64_t sim_counted_instructions(void);
+uint64_t sim_counted_locked(void);
+/// Interrupts this thread by a signal; its handler's first stamp.
+void sim_interrupt(void);
+uint64_t sim_interrupt_stamp(void);
+/// Empties the first two levels of cache.
+void sim_cool(void);
 /// One byte to standard output.
 void sim_put(uint8_t byte);
 /// Flushes the output and ends the process.

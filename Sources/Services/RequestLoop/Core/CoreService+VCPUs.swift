@@ -98,9 +98,8 @@ extension CoreService {
     case .busy: return .reply(CallReply(.busy))
     case .begun(let vcpu, let state):
       do throws(ResultCode) {
-        let serial = guest.vcpus.serial(vcpu)
         try delete(vcpu, from: state)
-        table.forget(caller: serial)
+        table.forget(vcpu)
         return vcpu == call.vcpu ? .ended : .reply(CallReply(.success))
       } catch {
         // The caller's own vCPU stays claimed.

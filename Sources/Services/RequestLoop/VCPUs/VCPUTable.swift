@@ -4,13 +4,18 @@ public import TaskRuntime
 import Tasks
 public import X86
 
-/// The place of a registered vCPU in the table.
+/// A registered vCPU: its record, and which of the vCPUs that the record has held.
 public struct VCPUHandle: Equatable, Sendable {
-  /// The record's number.
-  public let index: Int
+  /// The record in bits 15:0, its generation (at least 1) above: a number that no other vCPU has had.
+  public let rawValue: UInt64
 
-  /// The record `index`.
-  @inline(__always) public init(_ index: Int) { self.index = index }
+  /// The handle `rawValue`.
+  @inline(__always) public init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inline(__always) init(index: Int, generation: UInt64) {
+    rawValue = generation << 16 | UInt64(index)
+  }
+  /// The record.
+  @inline(__always) public var index: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF) }
 }
 
 /// Who asks for a vCPU to be deleted, and finds.
@@ -40,7 +45,7 @@ public final class VCPUTable: Sendable {
   /// A table without vCPUs for `cpuCount` CPUs.
   public init(cpuCount: Int) {
     self.cpuCount = max(1, cpuCount)
-    recordCount = self.cpuCount &* Self.recordsPerCPU
+    recordCount = min(self.cpuCount &* Self.recordsPerCPU, 1 << 16)
     words = SharedWords(count: (self.cpuCount &+ recordCount) &* Self.line)
   }
 
@@ -67,16 +72,11 @@ public final class VCPUTable: Sendable {
   }
   /// Whether it is the one that the guest was started with, which can't be deleted.
   @inline(__always) public func isStartUp(_ vcpu: VCPUHandle) -> Bool { cell(vcpu, 4).loadRelaxed() != 0 }
-  /// A number that no other vCPU has had, so that work for a deleted one can't be taken for another's.
-  @inline(__always) public func serial(_ vcpu: VCPUHandle) -> UInt64 {
-    cell(vcpu, 5).loadRelaxed() &* UInt64(recordCount) &+ UInt64(vcpu.index)
-  }
-
   /// The vCPU that CPU `cpu` is to run; nil if it has none.
   @inline(__always) public func newest(of cpu: Int) -> VCPUHandle? {
     guard cpu >= 0, cpu < cpuCount else { return nil }
     let word = newestCell(cpu).loadAcquire()
-    return word == 0 ? nil : VCPUHandle(Int(truncatingIfNeeded: word &- 1))
+    return word == 0 ? nil : VCPUHandle(rawValue: word)
   }
 
   /// Takes the vCPU for CPU `cpu`, its owner, which then has it as `inGuest`; false if it can't be had now.
@@ -105,8 +105,11 @@ public final class VCPUTable: Sendable {
   public func reserve(cpu: Int) -> VCPUHandle? {
     guard cpu >= 0, cpu < cpuCount else { return nil }
     for index in 0..<recordCount {
-      let vcpu = VCPUHandle(index)
-      guard slot(vcpu).reserve(in: memory) else { continue }
+      let record = VCPUHandle(index: index, generation: 0)
+      guard slot(record).reserve(in: memory) else { continue }
+      let generation = cell(record, 5).loadRelaxed() &+ 1
+      cell(record, 5).storeRelaxed(generation)
+      let vcpu = VCPUHandle(index: index, generation: generation)
       cell(vcpu, 1).storeRelaxed(.max)
       cell(vcpu, 3).storeRelaxed(UInt64(cpu))
       return vcpu
@@ -124,9 +127,8 @@ public final class VCPUTable: Sendable {
     cell(vcpu, 1).storeRelaxed(context.address.rawValue)
     cell(vcpu, 2).storeRelaxed(callingArea.rawValue)
     cell(vcpu, 4).storeRelaxed(isStartUp ? 1 : 0)
-    cell(vcpu, 5).storeRelaxed(cell(vcpu, 5).loadRelaxed() &+ 1)
     // First, so that a deletion which comes at once finds it there and takes it out again.
-    newestCell(Int(truncatingIfNeeded: cell(vcpu, 3).loadRelaxed())).storeRelease(UInt64(vcpu.index) &+ 1)
+    newestCell(Int(truncatingIfNeeded: cell(vcpu, 3).loadRelaxed())).storeRelease(vcpu.rawValue)
     slot(vcpu).abandonDeletion(backTo: .idle, in: memory)
   }
 
@@ -135,14 +137,15 @@ public final class VCPUTable: Sendable {
   /// `caller`'s own vCPU, which the caller has claimed, is begun too.
   public func beginDeletion(of address: PhysicalAddress, caller: VCPUHandle) -> VCPULookup {
     for index in 0..<recordCount {
-      let vcpu = VCPUHandle(index)
-      guard cell(vcpu, 1).loadAcquire() == address.rawValue else { continue }
-      if vcpu == caller { return .begun(vcpu, from: .claimedByOwner) }
-      switch slot(vcpu).beginDeletion(in: memory) {
+      let record = VCPUHandle(index: index, generation: 0)
+      guard cell(record, 1).loadAcquire() == address.rawValue else { continue }
+      if index == caller.index { return .begun(caller, from: .claimedByOwner) }
+      switch slot(record).beginDeletion(in: memory) {
       case .busy: return .busy
       case .absent: continue
       case .begun(let state):
         // Another deletion and creation may have come in between.
+        let vcpu = VCPUHandle(index: index, generation: cell(record, 5).loadRelaxed())
         if cell(vcpu, 1).loadRelaxed() == address.rawValue { return .begun(vcpu, from: state) }
         slot(vcpu).abandonDeletion(backTo: state, in: memory)
       }
@@ -158,7 +161,7 @@ public final class VCPUTable: Sendable {
   /// Forgets a vCPU; a newer one of the same CPU stays.
   public func finishDeletion(_ vcpu: VCPUHandle) {
     let cpu = Int(truncatingIfNeeded: cell(vcpu, 3).loadRelaxed())
-    _ = newestCell(cpu).compareExchange(expected: UInt64(vcpu.index) &+ 1, desired: 0)
+    _ = newestCell(cpu).compareExchange(expected: vcpu.rawValue, desired: 0)
     cell(vcpu, 1).storeRelaxed(.max)
     slot(vcpu).finishDeletion(in: memory)
   }

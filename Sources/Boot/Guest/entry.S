@@ -1,0 +1,155 @@
+// entry.S: the test guest's image: header, 64-bit entry, page tables, exception stubs.
+//
+// The image is flat and lies at 2 MiB; its first byte is the entry of every vCPU: RDI = index, RSI = calling area.
+// What the kernel must know or fill in is the header behind the jump (boards/guest/README.md).
+
+#define STACK_BYTES 8192
+#define VCPUS 64
+
+  .section .head, "ax"
+  .code64
+  .globl guest_image
+guest_image:
+  jmp guest_start
+  .balign 16
+  .quad 0x5453455547535041        // +0x10 "APSGUEST"
+  .quad guest_tables              // +0x18 CR3
+  .quad 7 * 4096                  // +0x20 bytes of tables: every present entry wants the encryption bit
+  .quad guest_image_end           // +0x28 end of image, stacks included
+  .globl guest_filled
+guest_filled:
+  .fill 26, 8, 0                  // +0x30 filled by the kernel
+  .fill 32, 8, 0                  // +0x100 the command line
+  .fill 64, 4, 0                  // +0x200 APIC identifiers, 4 bytes each
+
+  .globl guest_start
+guest_start:
+  cli
+  cld
+  movq %rdi, %rax
+  andq $(VCPUS - 1), %rax
+  incq %rax
+  shlq $13, %rax
+  leaq guest_stacks(%rip), %rsp
+  addq %rax, %rsp
+  lgdt guest_gdt_pointer(%rip)
+  pushq $0x08
+  leaq 1f(%rip), %rax
+  pushq %rax
+  lretq
+1:
+  movl $0x10, %eax
+  movl %eax, %ds
+  movl %eax, %es
+  movl %eax, %ss
+  xorl %ebp, %ebp
+  call apus_guest_main
+2:
+  hlt
+  jmp 2b
+
+  .section .rodata.guest, "a"
+  .balign 16
+guest_gdt:
+  .quad 0, 0x00209B0000000000, 0x00CF93000000FFFF
+guest_gdt_pointer:
+  .word 23
+  .quad guest_gdt
+
+  // The first 4 GiB one to one in 2 MiB pages, and the first GiB again at 4 GiB, for shared memory.
+  .section .data.guest_tables, "aw"
+  .balign 4096
+  .globl guest_tables
+guest_tables:
+  .quad guest_tables + 0x1063
+  .fill 511, 8, 0
+  .set i, 0
+  .rept 5
+  .quad guest_tables + 0x2063 + i * 4096
+  .set i, i + 1
+  .endr
+  .fill 507, 8, 0
+  .set i, 0
+  .rept 2048
+  .quad 0xE3 + i * 0x200000
+  .set i, i + 1
+  .endr
+  .globl guest_alias
+guest_alias:
+  .set i, 0
+  .rept 512
+  .quad 0xE3 + i * 0x200000
+  .set i, i + 1
+  .endr
+
+  .section .bss.guest_stacks, "aw", @nobits
+  .balign 4096
+guest_stacks:
+  .space STACK_BYTES * VCPUS
+  .globl guest_stacks_end
+guest_stacks_end:
+
+  .text
+  .globl guest_probe
+guest_probe:
+  movl $1, %eax
+  .globl guest_probe_load
+guest_probe_load:
+  movq (%rdi), %rdx
+  ret
+  .globl guest_probe_failed
+guest_probe_failed:
+  xorl %eax, %eax
+  ret
+
+  // Vectors 0 to 31: an error code (or 0), the vector, then the common part.
+  .macro STUB vector, hasCode
+  .balign 16
+  .if \hasCode == 0
+  pushq $0
+  .endif
+  pushq $\vector
+  jmp guest_exception
+  .endm
+  .balign 16
+  .globl guest_stubs
+guest_stubs:
+  .set v, 0
+  .rept 32
+  .if v == 8 || v == 10 || v == 11 || v == 12 || v == 13 || v == 14 || v == 17 || v == 21 || v == 29 || v == 30
+  .balign 16
+  pushq $v
+  jmp guest_exception
+  .else
+  .balign 16
+  pushq $0
+  pushq $v
+  jmp guest_exception
+  .endif
+  .set v, v + 1
+  .endr
+
+guest_exception:
+  pushq %rax
+  leaq guest_probe_load(%rip), %rax
+  cmpq %rax, 24(%rsp)
+  jne 1f
+  movq 8(%rsp), %rax
+  movq %rax, guest_fault_vector(%rip)
+  movq 16(%rsp), %rax
+  movq %rax, guest_fault_error(%rip)
+  leaq guest_probe_failed(%rip), %rax
+  movq %rax, 24(%rsp)
+  popq %rax
+  addq $16, %rsp
+  iretq
+1:
+  movq 8(%rsp), %rdi
+  movq 16(%rsp), %rsi
+  movq 24(%rsp), %rdx
+  movq %cr2, %rcx
+  andq $-16, %rsp
+  call apus_guest_exception
+2:
+  hlt
+  jmp 2b

@@ -1,0 +1,81 @@
+// snp_guest.S: accesses to the guest's memory and the instructions on its pages: a fault in them is an answer.
+//
+// No function here uses the stack, so a fault (#VC 0x404, #PF) goes on at apus_guest_fault as if the function
+// returned 0xFF; the handler looks at RIP (SNPTraps). 0 is success, but for the two RMP instructions.
+  .section .text.apus_guest, "ax", @progbits
+  .globl apus_guest_start, apus_guest_end, apus_guest_fault
+  .globl apus_guest_copy, apus_guest_zero, apus_guest_load, apus_guest_store8, apus_guest_store2, apus_guest_store1
+  .globl apus_guest_pvalidate, apus_guest_rmpadjust
+apus_guest_start:
+  // (to, from, bytes)
+apus_guest_copy:
+  movq %rdx, %rcx
+  rep movsb
+  xorl %eax, %eax
+  ret
+  // (to, bytes, a multiple of 8)
+apus_guest_zero:
+  movq %rsi, %rcx
+  shrq $3, %rcx
+  xorl %eax, %eax
+  rep stosq
+  ret
+  // (from, to)
+apus_guest_load:
+  movq (%rdi), %rax
+  movq %rax, (%rsi)
+  xorl %eax, %eax
+  ret
+  // (to, value)
+apus_guest_store8:
+  movq %rsi, (%rdi)
+  xorl %eax, %eax
+  ret
+apus_guest_store2:
+  movw %si, (%rdi)
+  xorl %eax, %eax
+  ret
+apus_guest_store1:
+  movb %sil, (%rdi)
+  xorl %eax, %eax
+  ret
+  // (linear, size, validate): EAX, and CF in bit 31
+apus_guest_pvalidate:
+  movq %rdi, %rax
+  movl %esi, %ecx
+  .byte 0xF2, 0x0F, 0x01, 0xFF       // PVALIDATE
+  setc %cl
+  movzbl %cl, %ecx
+  shll $31, %ecx
+  orl %ecx, %eax
+  ret
+  // (linear, size, operand): EAX
+apus_guest_rmpadjust:
+  movq %rdi, %rax
+  movq %rsi, %rcx
+  .byte 0xF3, 0x0F, 0x01, 0xFE       // RMPADJUST
+  ret
+apus_guest_end:
+apus_guest_fault:
+  movl $0xFF, %eax
+  ret
+
+  // uint64_t apus_snp_run(uint32_t *word, uint32_t mask, uint32_t level): RUN_VMPL by the GHCB MSR, unless the word has
+  // a bit of the mask. #HV between the look and VMGEXIT goes on at apus_snp_run_end. The MSR afterwards.
+  .section .text.apus_snp_run, "ax", @progbits
+  .globl apus_snp_run, apus_snp_run_window, apus_snp_run_end
+apus_snp_run:
+  movl $0xC0010130, %ecx
+  movl $0x016, %eax
+  // RDX is the level: bits 39:32 of the MSR.
+  wrmsr
+apus_snp_run_window:
+  testl %esi, (%rdi)
+  jnz apus_snp_run_end
+  .byte 0xF3, 0x0F, 0x01, 0xD9       // VMGEXIT
+apus_snp_run_end:
+  movl $0xC0010130, %ecx
+  rdmsr
+  shlq $32, %rdx
+  orq %rdx, %rax
+  ret

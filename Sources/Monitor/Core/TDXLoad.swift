@@ -1,0 +1,190 @@
+// TDXLoad: an IGVM file into a TD, as a host loads it.
+
+import Bits
+import IGVM
+import Measurement
+import Model
+import TDX
+
+extension TDXMachine {
+  /// Loads `file` and closes the measurement; the TD can run afterwards.
+  ///
+  /// Pages in the order of the file: measured ones are added and extended, others added; shared ones are only written
+  /// (tdx.md D.6). Parameters are filled in at the end, since they are not measured.
+  public func load(_ file: borrowing Span<UInt8>) throws(LoadError) {
+    do throws(Violation) {
+      try Verifier.validate(file, strict: false)
+    } catch {
+      throw .format(error)
+    }
+    var found: PlatformMask?
+    do throws(Violation) {
+      found = try MeasurementPlan.mask(of: .tdx, in: file)
+    } catch {
+      throw .format(error)
+    }
+    guard let mask = found else { throw .platform }
+    let areas = try importPages(file, mask)
+    try fillParameters(file, mask, areas)
+    domain.finalizeMeasurement()
+  }
+
+  /// Where a parameter area went.
+  private struct PlacedArea {
+    let index: UInt32
+    let gpa: UInt64
+    var byteCount: UInt64
+  }
+
+  private func importPages(
+    _ file: borrowing Span<UInt8>, _ mask: PlatformMask
+  ) throws(LoadError) -> [PlacedArea] {
+    var areas: [PlacedArea] = []
+    do throws(Violation) {
+      var plan = try MeasurementPlan(file, mask: mask)
+      while let step = try plan.next(file) {
+        switch step.kind {
+        case .context: continue
+        case .page(_, let isMeasured, let isShared):
+          let failure = place(step, file, isMeasured: isMeasured, isShared: isShared)
+          if let failure { throw failure.asViolation }
+        case .parameter(let area, let page):
+          if page == 0 {
+            areas.append(PlacedArea(index: area, gpa: step.gpa, byteCount: 0))
+          }
+          if !areas.isEmpty { areas[areas.count - 1].byteCount += PageData.pageSize }
+          let failure = place(step, file, isMeasured: false, isShared: false)
+          if let failure { throw failure.asViolation }
+        }
+      }
+    } catch {
+      throw LoadError(error)
+    }
+    return areas
+  }
+
+  /// Puts one page in place; nil if all went well.
+  private func place(
+    _ step: LaunchStep, _ file: borrowing Span<UInt8>, isMeasured: Bool, isShared: Bool
+  ) -> PlaceFailure? {
+    let page = GuestPage(containing: step.gpa)
+    if memory[page] == nil, let new = hardware.allocatePage() { _ = memory.add(page, new) }
+    guard let system = memory[page] else { return .noMemory(step.gpa) }
+    if let data = step.data {
+      for word in 0..<512 {
+        var value: UInt64 = 0
+        for byte in 0..<8 {
+          value |= UInt64(file[data.lowerBound + 8 * word + byte]) << UInt64(8 * byte)
+        }
+        hardware.store(system, 8 * word, value)
+      }
+    } else {
+      hardware.zero(system)
+    }
+    if isShared {
+      guard domain.sept.leaf(page) == nil else { return .twice(step.gpa) }
+      domain.shared[page] = .page(system)
+      return nil
+    }
+    if domain.sept.walk(page, to: 0).level == 1, !domain.addTable(page) { return .noMemory(step.gpa) }
+    guard domain.addPage(page, system) else { return .twice(step.gpa) }
+    guard isMeasured else { return nil }
+    for chunk in 0..<16 { _ = domain.extend(page, offset: 256 * chunk, hardware) }
+    return nil
+  }
+
+  private func fillParameters(
+    _ file: borrowing Span<UInt8>, _ mask: PlatformMask, _ areas: [PlacedArea]
+  ) throws(LoadError) {
+    var refused: HeaderType?
+    do throws(Violation) {
+      var reader = try HeaderReader(file)
+      while let located = try reader.next(file) {
+        guard case .parameter(let parameter) = located.header,
+          let area = areas.first(where: { $0.index == parameter.areaIndex })
+        else { continue }
+        let bytes = parameterBytes(parameter.kind)
+        guard UInt64(parameter.byteOffset) + UInt64(bytes.count) <= area.byteCount else {
+          refused = parameter.kind
+          break
+        }
+        for index in bytes.indices {
+          let address = area.gpa &+ UInt64(parameter.byteOffset) &+ UInt64(index)
+          var view = words
+          _ = view.setLittle(address, UInt64(bytes[index]), count: 1)
+        }
+      }
+    } catch {
+      throw .format(error)
+    }
+    if let refused { throw .parameter(refused) }
+  }
+
+  /// What the host says about itself; empty for what it has nothing to say about.
+  private func parameterBytes(_ kind: HeaderType) -> [UInt8] {
+    var bytes: [UInt8] = []
+    func append(_ value: UInt64, _ count: Int) {
+      for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+    }
+    switch kind {
+    case .vpCountParameter: append(UInt64(processors.count), 4)
+    // Memory is private to the guest from the start.
+    case .environmentInfo: append(0, 4)
+    case .memoryMap:
+      // Pages 0 to 0x9F and from 0x100 on; the last entry is empty (igvm.md §8).
+      for (start, count) in [(0, 0xA0), (0x100, memory.pageCount - 0x100), (0, 0)] {
+        append(UInt64(start), 8)
+        append(UInt64(count), 8)
+        append(0, 8)
+      }
+    case .madt:
+      // Header, local APIC address, flags, then one local APIC each (ACPI 6.5, 5.2.12).
+      for character in "APIC".utf8 { bytes.append(character) }
+      append(UInt64(44 + 16 * processors.count), 4)
+      append(5, 1)
+      append(0, 1)
+      for character in "APUS  MONITOR ".utf8 { bytes.append(character) }
+      append(1, 4)
+      append(0x5355_5041, 4)
+      append(1, 4)
+      append(0xFEE0_0000, 4)
+      append(0, 4)
+      for index in 0..<processors.count {
+        // Local x2APIC: type 9, length 16, id, enabled, uid.
+        append(0x1009, 2)
+        append(0, 2)
+        append(UInt64(index), 4)
+        append(1, 4)
+        append(UInt64(index), 4)
+      }
+      let sum = bytes.reduce(0) { $0 &+ $1 }
+      bytes[9] = 0 &- sum
+    default: break
+    }
+    return bytes
+  }
+}
+
+/// Why a page could not be put in place.
+private enum PlaceFailure {
+  case noMemory(UInt64)
+  case twice(UInt64)
+
+  /// As an error of the walk, which throws only those; `LoadError` turns it back.
+  var asViolation: Violation {
+    switch self {
+    case .noMemory(let gpa): Violation(.dataRange, at: .max, gpa)
+    case .twice(let gpa): Violation(.dataRange, at: .max - 1, gpa)
+    }
+  }
+}
+
+extension LoadError {
+  fileprivate init(_ violation: Violation) {
+    switch violation.offset {
+    case .max: self = .noMemory(gpa: violation.value)
+    case .max - 1: self = .pageTwice(gpa: violation.value)
+    default: self = .format(violation)
+    }
+  }
+}

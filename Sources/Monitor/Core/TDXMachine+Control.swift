@@ -1,0 +1,88 @@
+// TDXMachine+Control: L1's control registers, which paging off makes the monitor shadow.
+
+import Bits
+import Model
+import Seams
+import TDX
+
+extension TDXMachine {
+  /// MOV to or from CR0, CR3 and CR4; LMSW and CLTS.
+  func controlRegister(_ index: Int) {
+    var cpu = cpu(index)
+    guard let found = instruction(at: index), case .moveControl(isDebug: false, let isWrite) = found.operation
+    else { stop(.panic, index, "LMSW or CLTS") }
+    let number = found.controlRegister
+    guard isWrite else {
+      found.setRegister(control(index, number), &cpu)
+      cpu.skip(UInt64(found.length))
+      return
+    }
+    let new = found.registerValue(cpu)
+    let qualification = UInt64(number) | UInt64(found.register.rawValue) << 8
+    let decision =
+      number == 3
+      ? L1Outcome.native
+      : domain.l1Instruction(
+        index, .moveToCR(number, old: control(index, number), new: new, qualification: qualification),
+        length: UInt32(found.length), cpl: cpu.cpl)
+    if case .fault(let fault) = decision {
+      carryOut(index, fault)
+      return
+    }
+    guard setControl(index, &cpu, number, new) else {
+      raise(index, .generalProtection)
+      return
+    }
+    cpu.skip(UInt64(found.length))
+  }
+
+  /// A control register as L1 reads it.
+  private func control(_ index: Int, _ number: UInt8) -> UInt64 {
+    let cpu = cpu(index)
+    let shadow = processors[index].unpaged[0]
+    switch number {
+    case 0: return shadow == nil ? cpu[VMCB.cr0] : cpu[VMCB.cr0] & ~(1 << 31)
+    case 3: return shadow?.cr3 ?? cpu[VMCB.cr3]
+    default: return shadow?.cr4 ?? cpu[VMCB.cr4]
+    }
+  }
+
+  /// Sets a control register as a CPU does; false for #GP (SDM 2B, MOV to CR).
+  private func setControl(
+    _ index: Int, _ cpu: inout PageCPU<Hardware>, _ number: UInt8, _ value: UInt64
+  ) -> Bool {
+    let shadow = processors[index].unpaged[0]
+    switch number {
+    case 0:
+      if let shadow {
+        // CR0 keeps its other bits while paging stays off.
+        guard value.bit(31) else {
+          cpu[VMCB.cr0] = value | 1 << 31 | 0x10
+          return true
+        }
+        guard UnpagedMode.leave(&cpu, shadow, cr0: value, normal: TDXControls.controlWrites) else {
+          return false
+        }
+        processors[index].unpaged[0] = nil
+      } else if value.bit(31) {
+        cpu[VMCB.cr0] = value | 0x10
+      } else {
+        if cpu.codeSize == .bits64 { return false }
+        processors[index].unpaged[0] = UnpagedMode.enter(&cpu, cr0: value | 0x10)
+      }
+    case 3:
+      if shadow != nil { processors[index].unpaged[0]?.cr3 = value } else { cpu[VMCB.cr3] = value }
+    default:
+      if var shadow {
+        shadow.cr4 = value
+        processors[index].unpaged[0] = shadow
+        UnpagedMode.refresh(&cpu, shadow)
+      } else {
+        // PAE cannot go in long mode.
+        if cpu[VMCB.efer].bit(10), !value.bit(5) { return false }
+        cpu[VMCB.cr4] = value
+      }
+    }
+    return true
+  }
+}

@@ -1,0 +1,180 @@
+// TDXMachine+L1Exits: what each exit of L1 is to the module.
+
+import Bits
+import Model
+import SNP
+import Seams
+import TDX
+
+extension TDXMachine {
+  /// Deals with an exit of L1.
+  func exitedL1(_ index: Int) {
+    var cpu = cpu(index)
+    let code = SVMExitCode(rawValue: cpu[VMCB.exitCode] & 0xFFFF_FFFF)
+    switch code {
+    case .exceptionUD: undefined(index)
+    case .cr0Read, .cr3Read, .cr4Read, .cr0Write, .cr3Write, .cr4Write: controlRegister(index)
+    case .cpuid: cpuid(index)
+    case .msr: msr(index, isWrite: cpu[VMCB.exitInfo1] & 1 == 1)
+    case .io: port(index)
+    case .hlt: instruction(index, .trapped(.hlt), length: 1)
+    case .invd: instruction(index, .trapped(.invd), length: 2)
+    case .wbinvd: instruction(index, .trapped(.wbinvd), length: UInt32(length(index) ?? 2))
+    case .monitor: instruction(index, .trapped(.monitor), length: 3)
+    case .mwait: instruction(index, .trapped(.mwait), length: 3)
+    case .rdpmc: instruction(index, .rdpmc, length: 2)
+    case .interrupt:
+      hardware.takeInterrupts()
+      _ = domain.asynchronousExit(index, .externalInterrupt, &hardware)
+      cpu.resumeDelivery()
+    case .nmi: break
+    case .virtualInterrupt: break
+    case .nestedPageFault: nestedFault(index)
+    case .shutdown:
+      _ = domain.tripleFault(index)
+      stop(.panic, index, "triple fault in L1")
+    case .vmmcall, .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
+      raise(index, .invalidOpcode)
+    default: stop(.panic, index, "unexpected exit")
+    }
+  }
+
+  /// The instruction at RIP of VM `vm`; nil if it is none that the monitor knows.
+  func instruction(at index: Int, vm: Int = 0) -> Instruction? {
+    let cpu = cpu(index, vm: vm)
+    let paging = GuestPaging(cpu, markBit: domain.configuration.sharedMask)
+    let linear = cpu.codeSize == .bits64 ? cpu[VMCB.rip] : cpu.segment(VMCB.cs).base &+ cpu[VMCB.rip]
+    return InstructionDecoder.decode(paging.fetch(linear, words), cpu.codeSize)
+  }
+
+  private func length(_ index: Int) -> Int? { instruction(at: index)?.length }
+
+  /// #UD: TDCALL, or an instruction that is undefined in a TD.
+  private func undefined(_ index: Int) {
+    switch instruction(at: index)?.operation {
+    case .tdcall: tdcall(index)
+    case .vmcall: instruction(index, .trapped(.vmcall), length: 3)
+    default: raise(index, .invalidOpcode)
+    }
+  }
+
+  /// Asks the model about an instruction that has no results.
+  private func instruction(_ index: Int, _ instruction: L1Instruction, length: UInt32) {
+    var cpu = cpu(index)
+    switch domain.l1Instruction(index, instruction, length: length, cpl: cpu.cpl) {
+    case .native, .emulated, .cpuid: cpu.skip(UInt64(length))
+    case .fault(let fault): carryOut(index, fault)
+    }
+  }
+
+  private func cpuid(_ index: Int) {
+    var cpu = cpu(index)
+    let leaf = UInt32(truncatingIfNeeded: cpu[.rax])
+    let subleaf = UInt32(truncatingIfNeeded: cpu[.rcx])
+    switch domain.l1Instruction(index, .cpuid(leaf: leaf, subleaf: subleaf), length: 2, cpl: cpu.cpl) {
+    case .cpuid(let answer):
+      let words = answer ?? platformCPUID(index, leaf, subleaf)
+      cpu[.rax] = UInt64(words.eax)
+      cpu[.rbx] = UInt64(words.ebx)
+      cpu[.rcx] = UInt64(words.ecx)
+      cpu[.rdx] = UInt64(words.edx)
+      cpu.skip(2)
+    case .fault(let fault): carryOut(index, fault)
+    case .native, .emulated: cpu.skip(2)
+    }
+  }
+
+  /// What the module lets through of the platform's CPUID (tdx.md D.2).
+  func platformCPUID(_ index: Int, _ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer {
+    var words = hardware.cpuid(leaf, subleaf)
+    switch leaf {
+    case 1:
+      words.ebx = words.ebx & 0x00FF_FFFF | UInt32(truncatingIfNeeded: index) << 24
+      // Without VMX, SMX, TSC deadline, and CMPXCHG16B, which QEMU 7.2 gets wrong (svm-monitor.md §4).
+      words.ecx &= ~(1 << 5 | 1 << 6 | 1 << 13 | 1 << 24 | 1 << 27)
+      words.ecx |= 1 << 21 | 1 << 31
+      if cpu(index)[VMCB.cr4].bit(18) { words.ecx |= 1 << 27 }
+      words.edx |= 1 << 9
+    case 7 where subleaf == 0: words.ecx &= ~(1 << 16)
+    case 0x15:
+      return CPUIDAnswer(1, UInt32(domain.configuration.tscFrequency), 25_000_000, 0)
+    case 0x8000_0001: words.ecx &= ~(1 << 2)
+    case 0x8000_0007: words.edx |= 1 << 8
+    default: break
+    }
+    return words
+  }
+
+  /// RDMSR and WRMSR.
+  private func msr(_ index: Int, isWrite: Bool) {
+    var cpu = cpu(index)
+    let number = UInt32(truncatingIfNeeded: cpu[.rcx])
+    let value = cpu[.rax] & 0xFFFF_FFFF | cpu[.rdx] << 32
+    let request: L1Instruction = isWrite ? .wrmsr(number, value) : .rdmsr(number)
+    switch domain.l1Instruction(index, request, length: 2, cpl: cpu.cpl) {
+    case .fault(let fault):
+      carryOut(index, fault)
+      return
+    case .emulated:
+      if !isWrite { set(&cpu, 0) }
+    case .native, .cpuid:
+      if isWrite {
+        writeNative(index, &cpu, number, value)
+      } else {
+        set(&cpu, readNative(index, cpu, number))
+      }
+    }
+    cpu.skip(2)
+  }
+
+  private func set(_ cpu: inout PageCPU<Hardware>, _ value: UInt64) {
+    cpu[.rax] = value & 0xFFFF_FFFF
+    cpu[.rdx] = value >> 32
+  }
+
+  /// The MSRs that a TD reads without leaving it.
+  private func readNative(_ index: Int, _ cpu: PageCPU<Hardware>, _ number: UInt32) -> UInt64 {
+    let interrupts = processors[index].interrupts
+    switch number {
+    case 0x10: return guestTime(index)
+    case 0x808: return UInt64(interrupts.taskPriority)
+    case 0x80A: return UInt64(interrupts.processorPriority)
+    case 0x810...0x817: return UInt64(interrupts.inService.register(Int(number & 7)))
+    case 0x820...0x827: return UInt64(interrupts.requested.register(Int(number & 7)))
+    case 0xC000_0080: return processors[index].unpaged[0]?.efer ?? cpu[VMCB.efer] & ~TDXControls.svme
+    default: return MSRField.offset(number).map { cpu[$0] } ?? 0
+    }
+  }
+
+  /// The MSRs that a TD writes without leaving it.
+  private func writeNative(
+    _ index: Int, _ cpu: inout PageCPU<Hardware>, _ number: UInt32, _ value: UInt64
+  ) {
+    switch number {
+    case 0x808: processors[index].interrupts.taskPriority = UInt8(truncatingIfNeeded: value)
+    case 0x80B: processors[index].interrupts.end()
+    case 0x83F: post(UInt8(truncatingIfNeeded: value), to: index, from: index)
+    case 0xC000_0080:
+      if processors[index].unpaged[0] != nil {
+        processors[index].unpaged[0]?.efer = value
+      } else {
+        cpu[VMCB.efer] = value & ~0x400 | cpu[VMCB.efer] & 0x400 | TDXControls.svme
+      }
+    default:
+      if let offset = MSRField.offset(number) { cpu[offset] = value }
+    }
+  }
+
+  /// IN and OUT, in VMX's terms (SDM 3C, table 28-5).
+  private func port(_ index: Int) {
+    let cpu = cpu(index)
+    let info = cpu[VMCB.exitInfo1]
+    var isImmediate = false
+    if case .portAccess(_, .some) = instruction(at: index)?.operation { isImmediate = true }
+    let qualification = VEInfo.portQualification(
+      port: UInt16(truncatingIfNeeded: info >> 16), byteCount: UInt8(info >> 4 & 7),
+      isInput: info.bit(0), isString: info.bit(2), isRepeated: info.bit(3), isImmediate: isImmediate)
+    let length = UInt32(truncatingIfNeeded: cpu[VMCB.exitInfo2] &- cpu[VMCB.rip])
+    instruction(index, .io(qualification: qualification), length: length)
+  }
+}

@@ -1,0 +1,157 @@
+// TDXMachine+Run: from an exit to the next entry.
+
+import Bits
+import Model
+import SNP
+import Seams
+import TDX
+
+extension TDXMachine {
+  /// The first step of a CPU, and the one after a halt.
+  public func next(_ cpu: Int) -> NextStep {
+    guard cpu < processors.count else { return .wait(until: nil) }
+    let now = hardware.timeStamp()
+    if !hasRun { startTime = now }
+    hasRun = true
+    guard let delay = options.schedule.firstEntry(cpu) else { return .wait(until: nil) }
+    let start = startTime &+ options.ticksPerSecond / 1_000_000 &* delay
+    if now < start { return .wait(until: start) }
+    processors[cpu].exitTime = now
+    return resume(cpu)
+  }
+
+  /// The step after an exit.
+  public func exited(_ index: Int) -> NextStep {
+    processors[index].exitTime = hardware.timeStamp()
+    processors[index].exitCount &+= 1
+    let vm = domain.vcpus[index].currentVM
+    // CR8 is V_TPR while a guest runs (APM 2, 15.21.1).
+    let virtual = UInt8(truncatingIfNeeded: cpu(index, vm: vm)[VMCB.virtualInterrupt] & 15)
+    if vm == 0, virtual != processors[index].interrupts.taskPriority >> 4 {
+      processors[index].interrupts.taskPriority = virtual << 4
+    }
+    if vm == 0 { exitedL1(index) } else { exitedL2(index, vm) }
+    checkBreaches(index)
+    return resume(index)
+  }
+
+  /// Brings a vCPU back into the TD and prepares its VMRUN, or says what it waits for.
+  private func resume(_ index: Int) -> NextStep {
+    if processors[index].isStopped { return pause(index) }
+    if let call = processors[index].pendingCall {
+      switch call {
+      case .halt(let isBlocked, let registers):
+        guard !isBlocked, processors[index].interrupts.deliverable != nil else { return pause(index) }
+        processors[index].pendingCall = nil
+        processors[index].answer = registers
+      case .mapGPA: continueMapGPA(index)
+      }
+    }
+    if case .out = domain.vcpus[index].mode { enter(index) }
+    return prepare(index)
+  }
+
+  /// Converts pages until all are done, giving the other vCPUs the time to leave the TD.
+  private func continueMapGPA(_ index: Int) {
+    var round = 0
+    while case .mapGPA(let call, let registers) = processors[index].pendingCall {
+      if round & 63 == 0 {
+        for other in 0..<processors.count where other != index { hardware.kick(other) }
+      }
+      round &+= 1
+      hardware.unlock()
+      for _ in 0..<32 { hardware.pause() }
+      hardware.lock()
+      processors[index].pendingCall = nil
+      hostCall(index, call, registers)
+    }
+  }
+
+  private func pause(_ index: Int) -> NextStep {
+    account(index)
+    return .wait(until: nil)
+  }
+
+  /// TDH.VP.ENTER with what the host answers.
+  private func enter(_ index: Int) {
+    var answer = processors[index].answer ?? GeneralRegisters()
+    processors[index].answer = nil
+    answer.rax = 0
+    answer.rcx = 0
+    switch domain.enterFromHost(index, answer, &hardware) {
+    case .refused: stop(.panic, index, "the module refused TDH.VP.ENTER")
+    case .running(let vm, let registers):
+      guard let registers else { return }
+      var cpu = cpu(index, vm: vm)
+      cpu.registers = registers
+    }
+  }
+
+  /// Time that the monitor took is not the guest's.
+  private func account(_ index: Int) {
+    let now = hardware.timeStamp()
+    let own = now &- processors[index].exitTime
+    processors[index].ownTicks &+= own
+    if options.freezesTime { processors[index].timeOffset &+= own }
+    processors[index].exitTime = now
+  }
+
+  /// The time-stamp counter as the guest sees it.
+  func guestTime(_ index: Int) -> UInt64 {
+    let now = options.freezesTime ? processors[index].exitTime : hardware.timeStamp()
+    return now &- processors[index].timeOffset
+  }
+
+  /// Events, interrupts and time of the entry.
+  private func prepare(_ index: Int) -> NextStep {
+    let vm = domain.vcpus[index].currentVM
+    var cpu = cpu(index, vm: vm)
+    if vm == 0 {
+      var word =
+        TDXControls.interruptMasking | UInt64(processors[index].interrupts.taskPriority >> 4)
+      if let vector = processors[index].interrupts.deliverable {
+        let isOpen =
+          cpu[VMCB.rflags].bit(9) && cpu[VMCB.interruptShadow] & 1 == 0
+          && !cpu[VMCB.eventInjection].bit(31)
+        if isOpen {
+          processors[index].interrupts.accept(vector)
+          cpu.inject(vector: vector, type: 0)
+        } else {
+          word |= TDXControls.windowRequest | UInt64(vector) << 32
+        }
+      }
+      cpu[VMCB.virtualInterrupt] = word
+    }
+    account(index)
+    cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
+    return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
+  }
+
+  /// Makes `vector` wait for vCPU `target`, and sees to it that the vCPU notices.
+  func post(_ vector: UInt8, to target: Int, from index: Int) {
+    guard target < processors.count, processors[target].interrupts.post(vector) else { return }
+    if target != index { hardware.kick(target) }
+  }
+
+  /// The exception that the model wants the vCPU to take in VM `vm`.
+  func raise(_ index: Int, _ exception: TDException, vm: Int = 0) {
+    var cpu = cpu(index, vm: vm)
+    switch exception {
+    case .invalidOpcode: cpu.inject(vector: 6, type: 3)
+    case .generalProtection: cpu.inject(vector: 13, type: 3, errorCode: 0)
+    case .doubleFault: cpu.inject(vector: 8, type: 3, errorCode: 0)
+    case .virtualization: cpu.inject(vector: VEInfo.vector, type: 3)
+    case .pageFault(let errorCode, let linearAddress):
+      cpu[VMCB.cr2] = linearAddress
+      cpu.inject(vector: 14, type: 3, errorCode: errorCode)
+    }
+  }
+
+  /// What follows a fault that the model answered.
+  func carryOut(_ index: Int, _ fault: TDFault) {
+    switch fault {
+    case .raise(let exception): raise(index, exception)
+    case .exit(let exit): hostExit(index, exit)
+    }
+  }
+}

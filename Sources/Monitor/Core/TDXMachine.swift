@@ -1,0 +1,176 @@
+// TDXMachine: a TD, its vCPUs and its honest host on the physical machine.
+
+public import Model
+import Seams
+import TDX
+
+/// What the user chose for a TD.
+public struct TDXOptions: Sendable {
+  /// How many vCPUs, each on the physical CPU of the same number.
+  public var vcpuCount = 1
+  /// NUM_L2_VMS.
+  public var l2Count = 1
+  /// Whether a recorded breach ends the run; otherwise it is only counted.
+  public var endsOnBreach = true
+  /// Whether the guest's time stands still while the monitor works; with several vCPUs their counters then drift apart.
+  public var freezesTime = true
+  /// Physical time-stamp ticks per second.
+  public var ticksPerSecond: UInt64 = 1_000_000_000
+  /// When each vCPU is let in, and whether interrupts arrive.
+  public var schedule = TDXSchedule()
+
+  /// One vCPU, one L2.
+  public init() {}
+}
+
+/// The monitor's side of one vCPU.
+struct TDXProcessor: Sendable {
+  /// Its VMCBs by VM: 0 is L1.
+  var vmcbs = InlineArray<4, SystemPage>(repeating: SystemPage(rawValue: 0))
+  /// The general registers, one image for L1 and L2.
+  var registers = SystemPage(rawValue: 0)
+  /// Registers of VMs whose paging is off.
+  var unpaged = InlineArray<4, UnpagedState?>(repeating: nil)
+  /// Interrupts of L1.
+  var interrupts = InterruptState()
+  /// What the host answers a TDVMCALL that it has not finished.
+  var pendingCall: PendingCall?
+  /// What the host puts into its registers for the next TDH.VP.ENTER.
+  var answer: GeneralRegisters?
+  /// Whether the host lets the vCPU run; false after a final halt.
+  var isStopped = false
+  /// The physical time of the last exit.
+  var exitTime: UInt64 = 0
+  /// How far the guest's counter is behind the physical one.
+  var timeOffset: UInt64 = 0
+  /// Exits so far.
+  var exitCount: UInt64 = 0
+  /// Physical ticks spent in the monitor.
+  var ownTicks: UInt64 = 0
+  /// How often an exit was caused by the same fault at the same address: a guard against loops.
+  var faultRepeats = 0
+  /// The last nested fault's address.
+  var lastFault: UInt64 = 0
+}
+
+/// A host call that goes on later.
+enum PendingCall: Equatable, Sendable {
+  /// HLT: until an interrupt is waiting.
+  case halt(isBlocked: Bool, GeneralRegisters)
+  /// MapGPA: from here, when the other vCPUs have left the TD once.
+  case mapGPA(TDHostCall, GeneralRegisters)
+}
+
+/// A TD under the monitor: the model says what is allowed, this class carries it out.
+public final class TDXMachine<Hardware: MonitorHardware>: Personality {
+  var hardware: Hardware
+  /// The model.
+  public internal(set) var domain: TrustDomain
+  let options: TDXOptions
+  var memory: GuestMemory
+  var processors: [TDXProcessor] = []
+  var tables: [NestedTable] = []
+  let ioMap: SystemPage
+  let msrMap: SystemPage
+  var reportedBreaches: UInt32 = 0
+  var hasRun = false
+  /// The physical time of the first entry of any vCPU.
+  var startTime: UInt64 = 0
+
+  /// A TD whose memory is `memory`; nil if the monitor's memory does not suffice.
+  ///
+  /// `ioMap` are three and `msrMap` two contiguous pages, all ones but where a guest may act without an exit.
+  public init?(
+    _ hardware: Hardware, _ options: TDXOptions, _ memory: GuestMemory, systemPageCount: Int,
+    ioMap: SystemPage, msrMap: SystemPage
+  ) {
+    var configuration = TDConfiguration(vcpuCount: options.vcpuCount, l2Count: options.l2Count)
+    configuration.tscFrequency = UInt16(
+      truncatingIfNeeded: (options.ticksPerSecond &+ 12_500_000) / 25_000_000)
+    // A missing table of an L2's is the host's to add, not the guest's to know (tdx.md B.4).
+    configuration.l2WalkFailureExits = 0xE
+    var windows = PageWindows(pageCount: memory.pageCount)
+    windows.add(GuestPage(containing: InitialState.rip), pageCount: 1)
+    domain = TrustDomain(configuration, windows: windows, systemPageCount: systemPageCount)
+    self.hardware = hardware
+    self.options = options
+    self.memory = memory
+    self.ioMap = ioMap
+    self.msrMap = msrMap
+    for _ in 0...configuration.l2Count {
+      guard let table = NestedTable(hardware) else { return nil }
+      tables.append(table)
+    }
+    guard let directory = hardware.allocatePage() else { return nil }
+    UnpagedMode.fill(directory, &self.hardware)
+    guard self.memory.add(GuestPage(containing: UnpagedMode.directory), directory) else { return nil }
+    for table in tables {
+      guard table.map(UnpagedMode.directory >> 12, to: directory, .write, &self.hardware) else { return nil }
+    }
+    for index in 0..<configuration.vcpuCount {
+      guard let processor = makeProcessor(index) else { return nil }
+      processors.append(processor)
+    }
+  }
+
+  private func makeProcessor(_ index: Int) -> TDXProcessor? {
+    var processor = TDXProcessor()
+    guard let registers = hardware.allocatePage() else { return nil }
+    processor.registers = registers
+    for vm in 0...domain.configuration.l2Count {
+      guard let page = hardware.allocatePage() else { return nil }
+      processor.vmcbs[vm] = page
+      var cpu = PageCPU(vmcb: page, registers: registers, memory: hardware)
+      TDXControls.fill(&cpu, root: tables[vm].root, ioMap: ioMap, msrMap: msrMap, vm: vm)
+    }
+    var cpu = PageCPU(vmcb: processor.vmcbs[0], registers: registers, memory: hardware)
+    TDXControls.reset(&cpu)
+    processor.unpaged[0] = UnpagedMode.enter(&cpu, cr0: cpu[VMCB.cr0])
+    cpu.registers = domain.initialRegisters(vcpu: index, argument: 0)
+    return processor
+  }
+
+  /// The stopped vCPU as VM `vm` sees it.
+  func cpu(_ index: Int, vm: Int = 0) -> PageCPU<Hardware> {
+    PageCPU(
+      vmcb: processors[index].vmcbs[vm], registers: processors[index].registers, memory: hardware)
+  }
+
+  /// The guest's memory as words.
+  var words: GuestWords<Hardware> { GuestWords(memory, hardware) }
+
+  /// Ends the run with a report of what the TD did.
+  func stop(_ verdict: Verdict, _ index: Int, _ reason: String) -> Never {
+    let vm = domain.vcpus[index].currentVM
+    let cpu = cpu(index, vm: vm)
+    hardware.write("monitor: ")
+    hardware.write(reason)
+    hardware.write(": vcpu ")
+    hardware.write(decimal: UInt64(index))
+    hardware.write(" vm ")
+    hardware.write(decimal: UInt64(vm))
+    hardware.write(" rip ")
+    hardware.write(hex: cpu[VMCB.rip])
+    hardware.write(" exit ")
+    hardware.write(hex: cpu[VMCB.exitCode])
+    hardware.write(" info ")
+    hardware.write(hex: cpu[VMCB.exitInfo1])
+    hardware.write(" ")
+    hardware.write(hex: cpu[VMCB.exitInfo2])
+    hardware.endLine()
+    hardware.end(verdict)
+  }
+
+  /// Reports breaches that the model has recorded since the last look (tdx.md, Sources/Model/README.md).
+  func checkBreaches(_ index: Int) {
+    guard domain.breaches.count != reportedBreaches else { return }
+    reportedBreaches = domain.breaches.count
+    guard options.endsOnBreach, let breach = domain.breaches.first.last else { return }
+    hardware.write("monitor: violation of rule ")
+    hardware.write(decimal: UInt64(breach.rule.rawValue))
+    hardware.write(" page ")
+    hardware.write(hex: breach.page.address)
+    hardware.endLine()
+    stop(.violation, index, "violation")
+  }
+}

@@ -1,0 +1,181 @@
+// SNPGuest: an SNP guest under the monitor: the model decides, this class carries it out.
+
+public import Model
+import SNP
+import Seams
+
+/// What a run of an SNP guest is given.
+public struct SNPOptions: Sendable {
+  /// The number of the C-bit.
+  public var cBit: UInt8 = 47
+  /// Whether a table walk or fetch through C = 0 is a violation (svm-monitor.md §2, rule b).
+  public var isStrict = false
+  /// Whether breaches that the model records end the run.
+  public var endsOnBreach = true
+  /// Whether the guest's counter stands still while the monitor works.
+  public var freezesTime = false
+  /// What CPUID shows.
+  public var cpuid: CPUIDPolicy
+  /// The attack to play.
+  public var hostile: HostileScript?
+  /// The seed of everything random.
+  public var seed: UInt64 = 1
+
+  /// Options with this CPUID policy.
+  public init(cpuid: CPUIDPolicy) { self.cpuid = cpuid }
+}
+
+/// An SNP guest, its host and its hardware.
+///
+/// Everything runs under the monitor's one lock, so the model's calls are never interleaved. The state of a
+/// level lives in its VMCB from the entry after a switch until the next switch, then in its VMSA again.
+public final class SNPGuest<Hardware: MonitorHardware>: Personality {
+  var hardware: Hardware
+  /// The model.
+  public internal(set) var machine: SNPMachine
+  let options: SNPOptions
+  let backing: GuestBacking
+  var processors: [SNPProcessor]
+  var roots = InlineArray<4, SNPRoots?>(repeating: nil)
+  let ioMap: SystemPage
+  let msrMap: SystemPage
+  var reportedBreaches: UInt32 = 0
+  var host: HostileHost
+  /// Pages that were mapped against rule b.
+  public internal(set) var relaxedPageCount: UInt64 = 0
+
+  /// A guest that `SNPLauncher` has placed; `ioMap` are three and `msrMap` two contiguous pages of intercepts.
+  public init(
+    _ hardware: Hardware, _ machine: consuming SNPMachine, _ options: SNPOptions, _ backing: GuestBacking,
+    ioMap: SystemPage, msrMap: SystemPage
+  ) {
+    self.hardware = hardware
+    processors = []
+    for _ in 0..<machine.vcpus.count { processors.append(SNPProcessor()) }
+    self.machine = machine
+    self.options = options
+    self.backing = backing
+    self.ioMap = ioMap
+    self.msrMap = msrMap
+    host = HostileHost(options.hostile, seed: options.seed)
+  }
+
+  /// A word with only the C-bit.
+  var cMask: UInt64 { 1 << UInt64(options.cBit) }
+
+  /// The level that `index` is at: the one that runs, or ran last.
+  func level(_ index: Int) -> VMPL { machine.vcpus[index].running ?? machine.vcpus[index].next ?? .vmpl0 }
+
+  /// The stopped vCPU at `vmpl`, whose level must exist.
+  func cpu(_ index: Int, _ vmpl: VMPL) -> PageCPU<Hardware> {
+    let level = processors[index].levels[Int(vmpl.rawValue & 3)]
+    return PageCPU(
+      vmcb: level?.vmcb ?? SystemPage(rawValue: 0), registers: level?.registers ?? SystemPage(rawValue: 0),
+      memory: hardware)
+  }
+
+  /// Makes VMCB, registers and nested roots of a level if they are not there yet.
+  func makeLevel(_ index: Int, _ vmpl: VMPL) {
+    let place = Int(vmpl.rawValue & 3)
+    if roots[place] == nil {
+      guard let paged = NestedTable(hardware), let unpaged = NestedTable(hardware) else { outOfMemory() }
+      roots[place] = SNPRoots(paged: paged, unpaged: unpaged)
+    }
+    guard processors[index].levels[place] == nil else { return }
+    guard let vmcb = hardware.allocatePage(), let registers = hardware.allocatePage() else { outOfMemory() }
+    processors[index].levels[place] = SNPLevel(
+      vmcb: vmcb, registers: registers,
+      apic: VirtualAPIC(
+        id: machine.vcpus[index].apicID, isBootProcessor: index == 0, isX2APIC: options.cpuid.hasX2APIC))
+    var cpu = cpu(index, vmpl)
+    SNPControls.fill(&cpu, ioMap: ioMap, msrMap: msrMap, level: vmpl)
+  }
+
+  /// The APIC of a level; nil if the level was never used.
+  @discardableResult
+  func withAPIC<Result>(
+    _ index: Int, _ vmpl: VMPL, _ body: (inout VirtualAPIC) -> Result
+  ) -> Result? {
+    guard processors[index].levels[Int(vmpl.rawValue & 3)] != nil else { return nil }
+    var level = processors[index].levels[Int(vmpl.rawValue & 3)]
+    guard var apic = level?.apic else { return nil }
+    let result = body(&apic)
+    level?.apic = apic
+    processors[index].levels[Int(vmpl.rawValue & 3)] = level
+    return result
+  }
+
+  func outOfMemory() -> Never {
+    hardware.line("monitor: no memory is left for nested tables")
+    hardware.end(.panic)
+  }
+
+  /// Ends the run with a report of what the vCPU did.
+  func stop(_ verdict: Verdict, _ index: Int, _ reason: String) -> Never {
+    let vmpl = level(index)
+    let cpu = cpu(index, vmpl)
+    hardware.write("monitor: ")
+    hardware.write(reason)
+    hardware.write(": vcpu ")
+    hardware.write(decimal: UInt64(index))
+    hardware.write(" vmpl ")
+    hardware.write(decimal: UInt64(vmpl.rawValue))
+    hardware.write(" rip ")
+    hardware.write(hex: cpu[VMCB.rip])
+    hardware.write(" exit ")
+    hardware.write(hex: cpu[VMCB.exitCode])
+    hardware.write(" info ")
+    hardware.write(hex: cpu[VMCB.exitInfo1])
+    hardware.write(" ")
+    hardware.write(hex: cpu[VMCB.exitInfo2])
+    hardware.endLine()
+    finish(verdict)
+  }
+
+  /// Ends the run: the canaries are looked for first.
+  func finish(_ verdict: Verdict) -> Never {
+    if let page = leakedPage() {
+      hardware.write("monitor: violation: a canary lies in shared memory at ")
+      hardware.write(hex: page.address)
+      hardware.endLine()
+      hardware.end(.violation)
+    }
+    hardware.end(verdict)
+  }
+
+  /// Reports a violation of `rule` at a guest page, and ends the run.
+  func violation(_ index: Int, _ rule: String, _ page: GuestPage) -> Never {
+    hardware.write("monitor: violation of ")
+    hardware.write(rule)
+    hardware.write(" page ")
+    hardware.write(hex: page.address)
+    hardware.endLine()
+    stop(.violation, index, "violation")
+  }
+
+  /// Reports breaches that the model has recorded since the last look (Sources/Model/README.md).
+  func checkBreaches(_ index: Int) {
+    guard machine.memory.breaches.count != reportedBreaches else { return }
+    reportedBreaches = machine.memory.breaches.count
+    guard options.endsOnBreach, let breach = machine.memory.breaches.first.last else { return }
+    hardware.write("monitor: breach ")
+    hardware.write(decimal: UInt64(breach.rule.rawValue))
+    hardware.endLine()
+    violation(index, "discipline", breach.page)
+  }
+}
+
+/// The guest's memory by the host's nested map, for walks and decoders.
+extension SNPGuest: GuestView {
+  /// The word at `address`.
+  public func word(_ address: UInt64) -> UInt64? {
+    machine.memory.nested[GuestPage(containing: address)].map { hardware.load($0.page, Int(address & 0xFF8)) }
+  }
+
+  /// Stores a word.
+  public func setWord(_ address: UInt64, _ value: UInt64) -> Bool {
+    guard let entry = machine.memory.nested[GuestPage(containing: address)] else { return false }
+    hardware.store(entry.page, Int(address & 0xFF8), value)
+    return true
+  }
+}

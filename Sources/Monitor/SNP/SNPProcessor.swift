@@ -1,0 +1,64 @@
+// SNPProcessor: one vCPU of an SNP guest as the monitor runs it.
+
+import Model
+import SNP
+
+/// What one VMPL of a vCPU has of its own: VMCB, registers, APIC, GHCB MSR.
+struct SNPLevel {
+  /// The page of the VMCB.
+  let vmcb: SystemPage
+  /// The page of the general registers.
+  let registers: SystemPage
+  /// The VMSA page whose contents are live in them; nil = load before the next entry.
+  var loaded: GuestPage?
+  /// GHCB MSR, C001_0130.
+  var ghcbMSR = GHCBMSR(rawValue: 0)
+  /// The local APIC that the host gives this level.
+  var apic: VirtualAPIC
+  /// Whether HLT waits for an event.
+  var isHalted = false
+  /// Whether the unpaged nested root was used last.
+  var usesUnpagedRoot = false
+  /// An exception that could not be delivered when it arose; none may be lost.
+  var pendingEvent: EventInjection?
+}
+
+/// One vCPU.
+struct SNPProcessor {
+  /// Its levels, made when first used.
+  var levels = InlineArray<4, SNPLevel?>(repeating: nil)
+  /// Whether the physical CPU is inside the guest.
+  var isInGuest = false
+  /// Exits so far.
+  var exitCount: UInt64 = 0
+  /// Physical ticks spent in the monitor.
+  var ownTicks: UInt64 = 0
+  /// Whether the vCPU waits in AP reset hold, and by which protocol.
+  var resetHold: ResetHold?
+  /// The physical time of the last exit.
+  var exitTime: UInt64 = 0
+  /// How far the guest's counter is behind the physical one.
+  var timeOffset: UInt64 = 0
+  /// The deadline for which the physical alarm is set; nil = none.
+  var alarm: UInt64?
+  /// The last nested fault's address, and how often it came in a row.
+  var lastFault: UInt64 = 0
+  /// See `lastFault`.
+  var faultRepeats = 0
+
+  /// How a vCPU came to wait.
+  enum ResetHold: Equatable {
+    /// By MSR code 0x006.
+    case msr
+    /// By NAE event 0x80000004.
+    case page
+  }
+}
+
+/// The nested roots of one VMPL (svm-monitor.md §2, rule a).
+struct SNPRoots {
+  /// For CR0.PG = 1: private pages at C = 1, shared ones at C = 0.
+  var paged: NestedTable
+  /// For CR0.PG = 0, where everything is private: private pages at C = 0.
+  var unpaged: NestedTable
+}

@@ -1,0 +1,16 @@
+// Program: the conformance sources as a program that is compiled against the toolchain's embedded _Concurrency.
+import _Concurrency
+
+@_extern(c, "abi_record") func abiRecord(_ task: Int, _ event: Int)
+@_extern(c, "abi_done") func abiDone()
+
+final class Events: Recorder, @unchecked Sendable {
+  func record(_ task: Int, _ event: Int) { abiRecord(task, event) }
+}
+
+@_cdecl("abi_start") public func start() {
+  Task {
+    await conformance(Events())
+    abiDone()
+  }
+}

@@ -1,0 +1,62 @@
+// TPMStatements: the vTPM protocol as a guest sees it.
+import GuestPort
+import SVSMProtocol
+import Seams
+
+/// Statements D.95 to D.103.
+struct TPMStatements {
+  let port: Port
+  let report: Report
+
+  private var buffer: UInt64 { Layout.list(0) }
+
+  /// Puts a command there: two bytes of tag, length, four of code, and parameters, big-endian as TPM 2.0 wants them.
+  private func send(_ command: [UInt8], platform: UInt32 = 8, locality: UInt8 = 0, length: UInt32? = nil)
+    -> ResultCode
+  {
+    var bytes: [UInt8] = []
+    for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: platform >> shift)) }
+    bytes.append(locality)
+    let count = length ?? UInt32(command.count)
+    for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
+    bytes.append(contentsOf: command)
+    for index in bytes.indices { guest_store_byte(buffer &+ UInt64(index), bytes[index]) }
+    return port.call(.vTPMCommand, rcx: buffer).result
+  }
+
+  /// The TPM's response code.
+  private var code: UInt32 {
+    var code: UInt32 = 0
+    for offset in 10..<14 as Range<UInt64> { code = code << 8 | UInt32(guest_load_byte(buffer &+ offset)) }
+    return code
+  }
+  private var byteCount: UInt64 { guest_load(buffer) & 0xFFFF_FFFF }
+
+  func run(_ tally: inout Tally) {
+    let query = port.once(.vTPMQuery, rdx: 9)
+    tally.check(
+      95, query.result == .success && query.rcx & 0x100 != 0 && query.rdx == 0, "commands can be sent",
+      query.result, on: report)
+    // TPM2_Startup(CLEAR); INITIALIZE if somebody was first.
+    var result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0])
+    tally.check(96, result == .success && (code == 0 || code == 0x100), "TPM2_Startup", result, on: report)
+    result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16])
+    tally.check(96, result == .success && code == 0 && byteCount == 28, "TPM2_GetRandom", result, on: report)
+    result = send([0x80, 1, 0, 0, 0, 10, 0, 0, 0x7F, 0x7F])
+    tally.check(97, result == .success && code != 0, "the TPM's own errors are answers", result, on: report)
+    result = send([0x80, 1, 0, 0, 0, 13, 0, 0, 1, 0x7B, 0, 16])
+    tally.check(
+      100, result == .success && code == 0x142, "another length than the header's is TPM_RC_COMMAND_SIZE",
+      result, on: report)
+    let random: [UInt8] = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16]
+    tally.check(98, port.call(.vTPMCommand, rcx: 0).result == .invalidParameter, "no buffer", on: report)
+    tally.check(98, send(random, platform: 1) == .invalidParameter, "power on is not offered", on: report)
+    tally.check(98, send(random, locality: 1) == .invalidParameter, "locality 1", on: report)
+    tally.check(98, send(random, length: 4088) == .invalidParameter, "4088 bytes", on: report)
+    result = port.call(.vTPMCommand, rcx: port.header.kernelBase).result
+    tally.check(
+      101, result == .invalidAddress || result == .invalidParameter, "a buffer in the kernel", result,
+      on: report)
+    tally.check(103, port.once(CallID(.vTPM, 2)).result == .unsupportedCall, "an unknown call", on: report)
+  }
+}

@@ -1,0 +1,60 @@
+# bench: options of `boards/run BOARD --bench`, and from what a machine sent to table, JSON and SVG.
+# A board that can measure defines board_bench.
+
+bench=0 bench_icount= bench_select= bench_samples= bench_processes=3 bench_out=.build/bench
+
+bench_flag() { case $1 in --bench) bench=1 ;; --icount) bench_icount=1 ;; esac; }
+
+bench_value() {
+  case $1 in
+    --metrics)
+      local one mask=0
+      for one in ${2//,/ }; do
+        [[ $one =~ ^L(1[0-8]|[0-9])$ ]] || die 2 "there is no metric '$one': L0 to L18"
+        mask=$((mask | 1 << ${one#L}))
+      done
+      [ "$mask" -gt 0 ] || die 2 "--metrics names none"
+      bench_select="select=$mask"
+      ;;
+    --samples) whole "$2" 1 100000000 || die 2 "--samples takes a whole number, not '$2'"; bench_samples=$((10#$2)) ;;
+    --processes) whole "$2" 1 100 || die 2 "--processes takes 1 to 100, not '$2'"; bench_processes=$((10#$2)) ;;
+    --out) bench_out=$2 ;;
+  esac
+}
+
+# Before anything is built: whether what was asked for can be done.
+bench_check() {
+  if [ "$bench" = 0 ]; then
+    [ -z "$bench_icount$bench_select$bench_samples" ] || die 2 "--icount, --metrics and --samples need --bench"
+    return 0
+  fi
+  declare -F board_bench >/dev/null || die 2 "the board $board has no benchmark"
+  [ -z "$until$trace$gdb" ] || die 2 "--bench goes with none of --until, --trace and --gdb"
+  mkdir -p "$bench_out" 2>/dev/null && [ -d "$bench_out" ] && [ -w "$bench_out" ] ||
+    die 2 "cannot write to '$bench_out'"
+}
+
+# bench_words SAMPLES SLOW COLD: the suite's options.
+bench_words() { echo "samples=${bench_samples:-$1} slow=$2 cold=$3 $bench_select"; }
+
+# The host tool, up to date.
+bench_tool() {
+  local tool=.build/tool
+  progress "building the tool apus"
+  if ! env -u APUS_BARE -u APUS_BENCH swift build -c release --product apus --scratch-path "$tool" >"$tool.log" 2>&1; then
+    cat "$tool.log" >&2
+    die 6 "the build of the tool apus failed"
+  fi
+  echo "$tool/release/apus"
+}
+
+# bench_record COUNTER FLAGS CONSOLE...: writes the files and prints the table; further options of `apus bench record` may follow.
+bench_record() {
+  local counter=$1 flags=$2 apus
+  shift 2
+  apus=$(bench_tool) || exit $?
+  "$apus" bench record "$@" --board "$board" --out "$bench_out" --counter "$counter" --flags "$flags" \
+    --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
+    --toolchain "$(swift --version 2>/dev/null | head -n 1)" \
+    --cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" || exit $?
+}

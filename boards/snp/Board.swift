@@ -1,0 +1,41 @@
+// Board: the SNP board: the kernel at VMPL0 of an SEV-SNP guest.
+import Idle
+import Kernel
+import Machine
+import SNPPlatform
+import Seams
+import Tasks
+import X86
+
+@main struct SNPBoard {
+  static func main() {
+    let hardware = SNPCPU()
+    let platform: SNPPlatform<SNPCPU, DirectMemory, MachineCycles>
+    do throws(TerminationReason) {
+      platform = try SNPPlatform(
+        hardware: hardware, memory: DirectMemory.boot, cycles: MachineCycles(),
+        launchPage: KernelImage.startInfo)
+    } catch {
+      hardware.terminate(error)
+    }
+    SNPCPU.setOwnRange(platform.plan.range)
+    MachineCPUID.install(platform.cpuid)
+    Death.install(SNPPanicPlatform(platform.ghcb, platform.console))
+    let traps = SNPTraps(
+      platform.ghcb, cpuid: platform.cpuid, doorbell: platform.doorbell, isDying: { Death.isReporting })
+    Traps.install(traps, vector: 14)
+    Traps.install(traps, vector: 28)
+    Traps.install(traps, vector: 29)
+    // The first RDTSC a host may intercept: now there is somebody to answer.
+    let machine = ApusMachine()
+    machine.fillInterruptTable()
+    machine.fillProcessor(.boot, apicID: machine.apicID, root: PhysicalAddress(0))
+    machine.loadTables()
+    KernelImage.noteEntry()
+    let doorbell = platform.doorbell
+    Kernel(machine: machine, platform: platform).boot { _, _ throws(SpawnError) in
+      let idle = IdleService(SNPHalter(doorbell, flush: { ApusMachine().flush() }))
+      try spawn("idle", level: 7) { await idle.run() }
+    }
+  }
+}
