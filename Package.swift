@@ -44,6 +44,11 @@ let rooms: [Target] = [
   room(
     "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
     path: "Sources/Services/RequestLoop"),
+  room(
+    "VTPM", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM"],
+    path: "Sources/Services/VTPM"),
+  room(
+    "Attestation", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol"], path: "Sources/Services/Attestation"),
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
@@ -169,7 +174,11 @@ let hostedOnly: [Target] = [
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
-  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
+  tests(
+    of: "RequestLoop",
+    [
+      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM", "X86",
+    ]),
   tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(

@@ -70,7 +70,7 @@ extension Kernel {
     caller.sendStartUp(late)
     pause(clock, microseconds: 200)
     caller.sendStartUp(late)
-    let end = clock.now().advanced(by: clock.ticks(microseconds: 2_000_000))
+    let end = clock.now().advanced(by: clock.ticks(microseconds: 5_000_000))
     while clock.now() < end, !mailbox.hasParked(late) { Machine.Hint.relax() }
     return mailbox.hasParked(late) && mailbox.state(of: late) == .revoked
   }

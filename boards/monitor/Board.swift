@@ -30,6 +30,10 @@ import Seams
     options.endsOnBreach = !words.has("count-breaches")
     options.freezesTime = record.processorCount == 1
     options.ticksPerSecond = machine.ticksPerSecond
+    options.schedule.absent = Int(min(words.number("absent") ?? 0, 1023))
+    options.schedule.late = Int(min(words.number("late") ?? 0, 1023))
+    options.schedule.seed = words.number("start-seed") ?? 0
+    options.schedule.dropsInterrupts = words.has("drop-interrupts")
     // Five contiguous pages: the pool grows downwards.
     var pages: [SystemPage] = []
     for _ in 0..<5 {

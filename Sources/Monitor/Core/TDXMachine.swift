@@ -16,6 +16,8 @@ public struct TDXOptions: Sendable {
   public var freezesTime = true
   /// Physical time-stamp ticks per second.
   public var ticksPerSecond: UInt64 = 1_000_000_000
+  /// When each vCPU is let in, and whether interrupts arrive.
+  public var schedule = TDXSchedule()
 
   /// One vCPU, one L2.
   public init() {}
@@ -72,6 +74,8 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   let msrMap: SystemPage
   var reportedBreaches: UInt32 = 0
   var hasRun = false
+  /// The physical time of the first entry of any vCPU.
+  var startTime: UInt64 = 0
 
   /// A TD whose memory is `memory`; nil if the monitor's memory does not suffice.
   ///
