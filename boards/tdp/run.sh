@@ -9,11 +9,13 @@ board_help() {
 The board tdp:
   --host WORDS     further words for the monitor's command line (l2=1)
 TEXT
+  monitor_hostile_help
 }
 
 board_option() {
   case $1 in
     --host) value "$@"; host="$host $2"; taken=2 ;;
+    *) monitor_option "$@" ;;
   esac
 }
 
