@@ -37,13 +37,18 @@ let rooms: [Target] = [
   room("X86", ["Bits"]),
   room("Seams", ["SNP", "TDX", "X86"]),
   room(
-    "TaskRuntime", ["Bits", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    "TaskRuntime", ["Bits", "Seams", "Tasks"] + (isBare ? ["_Concurrency"] : []),
     settings: isBare ? [.unsafeFlags(runtimeFlags)] : []),
   room("Idle", ["TaskRuntime", "Seams"], path: "Sources/Services/Idle"),
   room("Timer", ["TaskRuntime", "Seams"], path: "Sources/Services/Timer"),
   room(
     "RequestLoop", ["Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"],
     path: "Sources/Services/RequestLoop"),
+  room(
+    "VTPM", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM"],
+    path: "Sources/Services/VTPM"),
+  room(
+    "Attestation", ["Crypto", "RequestLoop", "Seams", "SVSMProtocol"], path: "Sources/Services/Attestation"),
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
@@ -152,7 +157,7 @@ let hostedOnly: [Target] = [
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
   .executableTarget(
     name: "oracle", dependencies: ["Conformance"], path: "ci/oracle", swiftSettings: strict),
-  tests(of: "TaskRuntime", ["Interleaver", "Tasks"]),
+  tests(of: "TaskRuntime", ["Interleaver", "Seams", "Tasks"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
     name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
@@ -169,7 +174,11 @@ let hostedOnly: [Target] = [
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
   tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
-  tests(of: "RequestLoop", ["Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "X86"]),
+  tests(
+    of: "RequestLoop",
+    [
+      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM", "X86",
+    ]),
   tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "IGVM"),
   .executableTarget(

@@ -18,5 +18,4 @@ void *apus_owner_lines_address(void) { return owner_lines; }
 // Where the instruction counter of ci/plugin looks: everything asked for has been done.
 __attribute__((noinline)) void apus_idle_mark(void) { __asm__ volatile("" ::: "memory"); }
 
-__attribute__((weak)) void apus_interrupt(uint32_t vector) { (void)vector; }
 __attribute__((weak)) void apus_print_trace(void) {}

@@ -138,6 +138,7 @@ extension Kernel {
 
   // Before the other CPUs start: all of them use it.
   private func prepareSoak() {
+    sleepers = SleepCheck(ticksPerMillisecond: max(1, (clock?.frequency ?? 0) / 1000))
     guard let wakes = options.number("soak") else { return }
     soak = WakeSoak(cpus: processors.count, limit: wakes)
   }

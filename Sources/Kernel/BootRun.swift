@@ -33,6 +33,7 @@ extension Kernel {
         try spawn("doomed", level: 7) { await doomed.run() }
       }
       try startSoak(cpu)
+      try startTaskCheck(cpu)
       if cpu == .boot, options.has("until", "idle") {
         let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
         try spawn("until idle", level: 7) { await watch.run() }

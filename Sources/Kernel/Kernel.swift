@@ -63,6 +63,8 @@ public final class Kernel<Machine: BareMachine & TaskHost, Platform: KernelPlatf
   /// Tasks that the lists have started, on all CPUs.
   let started = Atomic<UInt64>(0)
 
+  /// What `test=sleep` shares between CPUs.
+  var sleepers: SleepCheck?
   /// What `soak=N` on the command line asks for.
   var soak: WakeSoak?
 

@@ -1,5 +1,6 @@
 // ProcessorStart: calls all CPUs at once and closes the door behind those that came in time.
 import Seams
+import TaskRuntime
 
 /// What became of a CPU.
 public enum StartOutcome: Equatable, Sendable {
@@ -16,6 +17,7 @@ public enum StartOutcome: Equatable, Sendable {
 /// Starts all CPUs at once and waits for them no longer than the limit.
 public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: Clock, Hint: SpinHint> {
   private let mailbox: Mailbox
+  private let memory: MailboxMemory<Mailbox, Hint>
   private let caller: Caller
   private let clock: Time
   /// The least number of looks before a CPU is given up, however far the clock went: the boot CPU itself may
@@ -25,14 +27,13 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
   /// A starter that talks through `mailbox` and `caller`.
   public init(mailbox: Mailbox, caller: Caller, clock: Time, hint: Hint.Type) {
     self.mailbox = mailbox
+    memory = MailboxMemory(mailbox: mailbox)
     self.caller = caller
     self.clock = clock
   }
 
   /// Lets `cpu` start when it is called: all it needs is set aside.
-  public func offer(_ cpu: CPUIndex) {
-    _ = mailbox.exchange(cpu, expected: .empty, with: .go)
-  }
+  public func offer(_ cpu: CPUIndex) { record(cpu).offer(in: memory) }
 
   /// Calls those of CPUs 1 ..< `count` that were offered, INIT, start-up, start-up (SDM 3A, 8.4.4.1), and waits
   /// until each is online or `limitMicroseconds` and 1000 looks have passed.
@@ -64,28 +65,24 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
   }
 
   private func wait(count: UInt32, _ limitMicroseconds: UInt64) {
-    let deadline = clock.now().advanced(by: clock.ticks(microseconds: limitMicroseconds))
-    var polls = 0
-    while polls < Self.leastPolls || clock.now() < deadline {
+    var limit = StartLimit(
+      now: clock.now().ticks, ticks: clock.ticks(microseconds: limitMicroseconds), looks: Self.leastPolls)
+    repeat {
       var waiting = false
-      for number in 1..<count {
-        let state = mailbox.state(of: CPUIndex(number))
-        if state == .go || state == .started { waiting = true }
-      }
+      for number in 1..<count where record(CPUIndex(number)).isOpen(in: memory) { waiting = true }
       if !waiting { return }
       Hint.relax()
-      polls &+= 1
+    } while !limit.isOver(now: clock.now().ticks)
+  }
+
+  private func close(_ cpu: CPUIndex) {
+    switch record(cpu).close(in: memory) {
+    case .revoked, .expelled: caller.withdraw(cpu)
+    default: break
     }
   }
 
-  // The CPU may win either exchange at the last moment; then it is in.
-  private func close(_ cpu: CPUIndex) {
-    let before = mailbox.exchange(cpu, expected: .go, with: .revoked)
-    if before == .go { caller.withdraw(cpu) }
-    if before == .started, mailbox.exchange(cpu, expected: .started, with: .expelled) == .started {
-      caller.withdraw(cpu)
-    }
-  }
+  private func record(_ cpu: CPUIndex) -> StartRecord<MailboxMemory<Mailbox, Hint>> { StartRecord(cell: cpu) }
 
   private func calls(_ cpu: CPUIndex, _ mute: CPUIndex?) -> Bool {
     cpu != mute && mailbox.state(of: cpu) == .go
@@ -95,4 +92,19 @@ public struct ProcessorStart<Mailbox: StartMailbox, Caller: StartCaller, Time: C
     let end = clock.now().advanced(by: clock.ticks(microseconds: microseconds))
     while clock.now() < end { Hint.relax() }
   }
+}
+
+/// A machine's mailbox as the memory of start records: the cell is the CPU.
+struct MailboxMemory<Mailbox: StartMailbox, Hint: SpinHint>: DecisionMemory {
+  typealias Cell = CPUIndex
+  typealias Failure = Never
+  let mailbox: Mailbox
+  func loadAcquire(_ cell: CPUIndex) -> UInt64 { UInt64(mailbox.state(of: cell).rawValue) }
+  func compareExchange(_ cell: CPUIndex, expected: UInt64, desired: UInt64) -> UInt64 {
+    let before = mailbox.exchange(
+      cell, expected: StartState(rawValue: UInt32(truncatingIfNeeded: expected)),
+      with: StartState(rawValue: UInt32(truncatingIfNeeded: desired)))
+    return UInt64(before.rawValue)
+  }
+  func pause() { Hint.relax() }
 }

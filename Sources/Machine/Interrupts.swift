@@ -1,6 +1,7 @@
 // Interrupts: taking them, waiting for them, ending them.
 import Boot
 public import Seams
+import Tasks
 import X86
 
 /// Interrupts of this CPU.
@@ -21,7 +22,9 @@ public enum Interrupts {
 /// STI holds interrupts off for one more instruction (SDM 2B, STI).
 public func haltUntilInterrupt() { apus_enable_interrupts_and_halt() }
 
-/// From the stubs, interrupts off: ends the interrupt, then tells the runtime.
+/// From the stubs, interrupts off: ends the interrupt and notes its source for the executor's next pass.
+///
+/// One instruction sets the bit, and nobody but this CPU ever touches the word.
 @c(apus_interrupt_entry) public func interruptEntry(_ vector: UInt32) {
   if vector != UInt32(Vector.spurious) {
     if unsafe apus_sealed_words().pointee.apic_mode == 2 {
@@ -30,5 +33,5 @@ public func haltUntilInterrupt() { apus_enable_interrupts_and_halt() }
       apus_device_store32(KernelLayout.localAPIC &+ 0xB0, 0)
     }
   }
-  apus_interrupt(vector)
+  if let source = InterruptSource.of(vector: vector) { ThisCPU.postPending(1 &<< UInt64(source)) }
 }

@@ -69,6 +69,7 @@ extension Executor {
   public nonisolated(nonsending) static func waitForInterrupt(_ source: Int) async throws(WaitError) {
     guard source >= 0, source < interruptSources else { throw .closed }
     let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: source)
+    try LeafWait.enter()
     let task = TaskRef.running
     let isPosted = ThisCPU.withExecutor(Executor.self) {
       let isPosted = $0.unclaimedInterrupts & bit != 0

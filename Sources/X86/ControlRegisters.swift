@@ -89,6 +89,8 @@ public enum Vector {
   public static var timer: UInt8 { 0x40 }
   /// A kick from another CPU: look into the inbox.
   public static var kick: UInt8 { 0x41 }
+  /// The first of 16 vectors for devices.
+  public static var firstDevice: UInt8 { 0x50 }
   /// The local APIC's error interrupt.
   public static var apicError: UInt8 { 0xFE }
   /// The local APIC's spurious interrupt, which takes no end-of-interrupt.

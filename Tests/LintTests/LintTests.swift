@@ -76,6 +76,23 @@ import Testing
     #expect(rules("Sources/apus/A.swift", good + line + "\n").isEmpty)
   }
 
+  @Test(
+    arguments: [
+      "let a = Task { await b() }", "Task<Int, Never>(priority: .low) { 1 }", "Task.detached { }",
+      "group.addTask { 1 }",
+    ])
+  func aTaskStartedOtherwiseThanBySpawnIsSeen(line: String) {
+    #expect(rules("Sources/Kernel/A.swift", good + line + "\n") == ["tasks-by-spawn"])
+    #expect(rules("boards/native/A.swift", good + line + "\n") == ["tasks-by-spawn"])
+    #expect(rules("boards/sim/A.swift", good + line + "\n").isEmpty)
+    #expect(rules("Sources/Concurrency/Module/A.swift", good + line + "\n").isEmpty)
+  }
+
+  @Test(arguments: ["try spawn(\"a\") { }", "let a = TaskRef(b)", "struct Task: A {}", "// Task { }"])
+  func whatOnlyLooksLikeATaskIsNot(line: String) {
+    #expect(rules("Sources/Kernel/A.swift", good + line + "\n").isEmpty)
+  }
+
   private let targets = [
     ManifestTarget(name: "Bits", path: "Sources/Bits", dependencies: []),
     ManifestTarget(name: "X86", path: "Sources/X86", dependencies: ["Bits"]),

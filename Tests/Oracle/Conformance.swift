@@ -45,6 +45,16 @@ func checked(_ value: Int) async throws(Failure) -> Int {
   return value
 }
 
+/// 1 if the caller is isolated to an actor.
+func isolated(_ actor: isolated (any Actor)? = #isolation) async -> Int {
+  await Task.yield()
+  return actor == nil ? 0 : 1
+}
+
+extension Account {
+  func isolation() async -> Int { await isolated() }
+}
+
 struct Ticket: ~Copyable {
   let number: Int
   let recorder: any Recorder
@@ -180,4 +190,32 @@ public func conformance(_ recorder: any Recorder) async {
   }
   for value in results { recorder.record(16, value) }
   recorder.record(17, await account.balance)
+  await others(recorder, account)
+}
+
+// Results, detached tasks, priorities and #isolation.
+private func others(_ recorder: any Recorder, _ account: Account) async {
+  let plain = Task { () -> Int in
+    await Task.yield()
+    return 7
+  }
+  switch await plain.result {
+  case .success(let value): recorder.record(18, value)
+  }
+  let detached = Task.detached { () -> Int in
+    await Task.yield()
+    return 8
+  }
+  recorder.record(19, await detached.value)
+  recorder.record(20, await isolated())
+  recorder.record(20, await account.isolation())
+  // Nobody more urgent waits for it: on the toolchain's runtime that would raise its priority.
+  let urgent = Task(priority: .high) { () -> Int in
+    recorder.record(21, Int(Task.currentPriority.rawValue))
+    async let child = Int(Task.currentPriority.rawValue)
+    let inner = Task { Int(Task.currentPriority.rawValue) }
+    recorder.record(22, await child)
+    return await inner.value
+  }
+  recorder.record(23, await urgent.value)
 }

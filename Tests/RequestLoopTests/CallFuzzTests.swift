@@ -96,7 +96,8 @@ private struct Fuzzer {
     case 16: await perform(.queryProtocol, cpu, rcx: random.next())
     case 17: await perform(.configureVTOM, cpu, rcx: random.below(16))
     case 18:
-      await perform(CallID(rax: random.chance(50) ? 6 + random.below(8) : random.next()), cpu, rcx: page() << 12)
+      await perform(
+        CallID(rax: random.chance(50) ? 6 + random.below(8) : random.next()), cpu, rcx: page() << 12)
     default: await service.exit(cpu, random.pick([.vmgexit, .interrupt, .hlt]))
     }
     world.failingFlushes = 0

@@ -137,12 +137,12 @@ func entry(_ page: UInt64, is2M: Bool = false, validate: Bool = true, ignore: Bo
 
 /// Runs `body` as a task of one hosted CPU; the failures that it noted, or why it did not end.
 func failures(_ body: @escaping @Sendable (Service<CoreOnly>) async -> Void) -> [String] {
-  failures(CoreOnly()) { await body($0) }
+  failures({ _ in CoreOnly() }, { await body($0) })
 }
 
-/// The same with protocols besides Core.
+/// The same with protocols besides Core, made for the world.
 func failures<Table: ProtocolTable>(
-  _ table: Table, _ body: @escaping @Sendable (Service<Table>) async -> Void
+  _ table: @escaping (World) -> Table, _ body: @escaping @Sendable (Service<Table>) async -> Void
 ) -> [String] {
   var found = ["the body did not end"]
   onHostedThreads(1) { _ in
@@ -152,7 +152,7 @@ func failures<Table: ProtocolTable>(
     cpu.enter()
     guard Executor.install(index: 0, table: owners, seat: cpu.seat, flush: {}) else { return }
     let world = World()
-    let service = Service(world, table)
+    let service = Service(world, table(world))
     let isDone = SharedWords(count: 1)
     do throws(SpawnError) {
       try spawn("guest") {

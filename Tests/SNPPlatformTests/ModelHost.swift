@@ -283,7 +283,51 @@ struct ModelHardware: SNPHardware, @unchecked Sendable {
     if host.inWindow?(host) == true { return }
     host.halted?(host)
   }
+  func run(_ level: VMPL, unless word: PhysicalAddress, has mask: UInt32) -> UInt64 {
+    let request = GHCBMSR.runVMPL(level).rawValue
+    guard loadShared32(word) & mask == 0, host.inWindow?(host) != true else { return request }
+    return host.exchange(request)
+  }
   func endOfWindow(_ rip: UInt64) -> UInt64? { (0x1000..<0x1008).contains(rip) ? 0x1008 : nil }
+  func faultExit(_ rip: UInt64) -> UInt64? { (0x2000..<0x2008).contains(rip) ? 0x2008 : nil }
+
+  // The guest's memory is private, and VMPL0 reaches it as its own (APM 2, 15.36.3).
+  private func reaches(_ address: UInt64, _ kind: SNPAccessKind) -> Bool {
+    let page = GuestPage(containing: address)
+    return (try? host.machine.memory.access(caller, page, kind)) != nil
+  }
+
+  func loadGuest(_ address: PhysicalAddress) -> UInt64? {
+    guard reaches(address.rawValue, .read(encrypted: true)) else { return nil }
+    return host.load64(address.rawValue)
+  }
+  func storeGuest(_ value: UInt64, width: Int, _ address: PhysicalAddress) -> Bool {
+    guard reaches(address.rawValue, .write(encrypted: true)) else { return false }
+    for index in 0..<UInt64(width) {
+      host.setByte(address.rawValue + index, UInt8(truncatingIfNeeded: value >> (8 * index)))
+    }
+    return true
+  }
+  func readGuest(_ address: PhysicalAddress, into bytes: inout MutableSpan<UInt8>) -> Bool {
+    for index in bytes.indices {
+      guard reaches(address.rawValue + UInt64(index), .read(encrypted: true)) else { return false }
+      bytes[index] = host.byte(address.rawValue + UInt64(index))
+    }
+    return true
+  }
+  func writeGuest(_ bytes: borrowing Span<UInt8>, _ address: PhysicalAddress) -> Bool {
+    for index in bytes.indices {
+      guard reaches(address.rawValue + UInt64(index), .write(encrypted: true)) else { return false }
+      host.setByte(address.rawValue + UInt64(index), bytes[index])
+    }
+    return true
+  }
+  func zeroGuest(_ address: PhysicalAddress, byteCount: UInt64) -> Bool {
+    for offset in stride(from: UInt64(0), to: byteCount, by: 8) {
+      guard storeGuest(0, width: 8, address.advanced(by: offset)) else { return false }
+    }
+    return true
+  }
   func codeByte(_ address: UInt64) -> UInt8 { host.byte(address) }
   func park() -> Never { fatalError("parked") }
 }

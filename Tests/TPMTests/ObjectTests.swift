@@ -95,7 +95,8 @@ import Testing
     ).word(10)
     for scheme in [0x14, 0x16, 0x18, 0x1A, 0x1C] {
       for hash in [4, 0xB, 0xC, 0xD] {
-        let body = big16(scheme) + big16(hash)
+        // ECDAA carries a count behind its hash (TPM 2.0 Part 2, 11.2.1.3).
+        let body = big16(scheme) + big16(hash) + (scheme == 0x1A ? big16(0) : [])
         let digest = sized([UInt8](repeating: 1, count: 32))
         let sign = tpm.send(
           0x15D, handles: [key], passwords: [""],

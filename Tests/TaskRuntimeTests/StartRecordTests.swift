@@ -1,5 +1,6 @@
-// StartRecordTests: a CPU that starts late can't slip in, in any order.
+// StartRecordTests: a CPU that starts late, or hangs on its way in, can't slip in, in any order.
 import Interleaver
+import Seams
 import TaskRuntime
 import Testing
 
@@ -7,30 +8,48 @@ import Testing
   private static let record = 1
   private static let bootSays = 2
   private static let startedSays = 3
+  // What each side concludes; 0 is nothing yet.
+  private static let isIn: UInt64 = 1
+  private static let isRevoked: UInt64 = 2
+  private static let isExpelled: UInt64 = 3
 
   private func explore(_ mutation: Mutation) -> Interleaver.Outcome {
     let boot = Interleaver.CPU { (model) throws(Stop) in
       let memory = MutantMemory(model, mutation, pausesWait: false)
       let record = StartRecord<MutantMemory>(cell: Self.record)
       try record.offer(in: memory)
-      var looks = 0
-      let takesPart = try record.settle(in: memory) { () throws(Stop) in
-        looks += 1
-        return looks == 3
+      // The limit may pass at any look.
+      for _ in 0..<3 {
+        if try !record.isOpen(in: memory) { break }
+        try memory.pause()
       }
-      try memory.storeRelaxed(takesPart ? 1 : 2, to: Self.bootSays)
+      let says: UInt64 =
+        switch try record.close(in: memory) {
+        case .online: Self.isIn
+        case .revoked: Self.isRevoked
+        case .expelled: Self.isExpelled
+        default: 9
+        }
+      try memory.storeRelaxed(says, to: Self.bootSays)
     }
     let started = Interleaver.CPU { (model) throws(Stop) in
       let memory = MutantMemory(model, mutation)
-      // One of the outcomes is that the CPU never comes.
+      // Some of the outcomes are that the CPU never comes, or hangs on its way.
       if try model.perform(.choose(2)) == 1 { return }
       let record = StartRecord<MutantMemory>(cell: Self.record)
-      try memory.storeRelaxed(try record.accept(in: memory) ? 1 : 2, to: Self.startedSays)
+      guard try record.take(in: memory) else {
+        return try memory.storeRelaxed(Self.isRevoked, to: Self.startedSays)
+      }
+      if try model.perform(.choose(2)) == 1 { return }
+      let isIn = try record.arrive(in: memory)
+      try memory.storeRelaxed(isIn ? Self.isIn : Self.isExpelled, to: Self.startedSays)
     }
     return Interleaver(cells: ["none", "record", "bootSays", "startedSays"], cpus: [boot, started]).explore {
       memory in
       switch (memory[Self.bootSays], memory[Self.startedSays]) {
-      case (1, 1), (2, 2), (2, 0): nil
+      case (Self.isIn, Self.isIn): nil
+      case (Self.isRevoked, Self.isRevoked), (Self.isRevoked, 0): nil
+      case (Self.isExpelled, Self.isExpelled), (Self.isExpelled, 0): nil
       case (let boot, let started): "the boot CPU says \(boot), the started one \(started)"
       }
     }

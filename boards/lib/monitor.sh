@@ -64,8 +64,8 @@ monitor_run() {
   fi
   # The monitor's own memory, and the file, come on top of the guest's.
   size=$((memory + memory / 64 + 19 + $(stat -c %s "$file") / 1048576))
-  if [ "$cpus" -gt 16 ]; then accel=tcg,thread=single; fi
-  if [ "$cpus" = 1 ] && [ -n "$until" ]; then machine+=(-icount shift=0,align=off,sleep=off); fi
+  if [ "$cpus" -gt 16 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
+  if [ -n "${exact:-}" ] || { [ "$cpus" = 1 ] && [ -n "$until" ]; }; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)
     echo "waiting for: gdb $image -ex 'target remote 127.0.0.1:1234'" >&2
@@ -75,15 +75,16 @@ monitor_run() {
     "${machine[@]}" "${plugin[@]}" -kernel "$monitor" -initrd "$file" -append "$platform memory=$memory ${host:-} $(monitor_hostile_words)"
 }
 
-# monitor_json: the last line of a run --until idle, one JSON object. Instructions are the guest's own on one CPU, where
-# the guest's clock counts nothing else; "null" on several.
+# monitor_json [INSTRUCTIONS BOOT-CPU]: the last line of a run --until idle, one JSON object. Without INSTRUCTIONS they are
+# the guest's clock on one CPU, which counts nothing else, and null on several.
 monitor_json() {
-  local instructions=null
+  local instructions=${1:-null} own=
   if [ ! -s "$qemu_files/idle" ]; then
     echo "run: the machine ended well but never said it was idle" >&2
     return 1
   fi
-  if [ "$cpus" = 1 ]; then instructions=$(sed -n 's/.* cycles=\([0-9]*\).*/\1/p' "$qemu_files/idle"); fi
-  sed "s/^apus-idle board=\([a-z]*\) cpus=\([0-9]*\) tasks=\([0-9]*\) cycles=[0-9]* image=\([0-9]*\) memory=\([0-9]*\)\$/{\"board\":\"\1\",\"cpus\":\2,\"tasks\":\3,\"instructions\":$instructions,\"image_bytes\":\4,\"memory_bytes\":\5}/" \
+  if [ $# -ge 2 ]; then own=",\"boot_cpu_instructions\":$2"; fi
+  if [ $# -eq 0 ] && [ "$cpus" = 1 ]; then instructions=$(sed -n 's/.* cycles=\([0-9]*\).*/\1/p' "$qemu_files/idle"); fi
+  sed "s/^apus-idle board=\([a-z]*\) cpus=\([0-9]*\) tasks=\([0-9]*\) cycles=[0-9]* image=\([0-9]*\) memory=\([0-9]*\)\$/{\"board\":\"\1\",\"cpus\":\2,\"tasks\":\3,\"instructions\":$instructions$own,\"image_bytes\":\4,\"memory_bytes\":\5}/" \
     "$qemu_files/idle"
 }

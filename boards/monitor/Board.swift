@@ -50,6 +50,7 @@ import Seams
     options.hostile = words.hostile
     options.seed = words.seed
     options.hostileSeconds = words.hostileSeconds
+    options.schedule = words.schedule
     // Five contiguous pages: the pool grows downwards.
     var pages: [SystemPage] = []
     for _ in 0..<5 {

@@ -5,6 +5,7 @@ import Machine
 import NativePlatform
 import Seams
 import Tasks
+import Timer
 
 @main struct NativeBoard {
   static func main() {
@@ -25,6 +26,11 @@ import Tasks
         guard let clock = kernel.clock else { return }
         let idle = IdleService(MachineHalter(clock))
         try spawn("idle", level: 7) { await idle.run() }
+        // The check of interrupts wants the timer's for itself.
+        if kernel.options.has("test", "interrupt") { return }
+        let timer = TimerService(clock)
+        let count = TimerCount()
+        try spawn("timer", level: 1) { await timer.run(count) }
       }
     #endif
   }

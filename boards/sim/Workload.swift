@@ -30,6 +30,8 @@ final class Workload: @unchecked Sendable {
   private var tally: Tally?
   private var entered: UInt64 = 0
   private var finished = 0
+  private let label = TaskLocalValue<UInt64>()
+  private var labelled: UInt64 = 0
 
   init(seed: UInt64, cpus: Int) {
     self.seed = seed
@@ -42,6 +44,7 @@ final class Workload: @unchecked Sendable {
   var isComplete: Bool {
     sent == UInt64(cpus) &* Self.messages && received == sent && early == 0 && cancelled == cpus
       && timedOut == cpus && finished == cpus && entered == UInt64(cpus) &* Self.messages
+      && labelled == UInt64(cpus) &* 3
   }
 
   /// Starts the tasks of one CPU, on it.
@@ -85,7 +88,24 @@ final class Workload: @unchecked Sendable {
     finished &+= 1
   }
 
+  // A child sees its parent's value across a hand-over to the tally's CPU; a task of its own sees none.
+  private nonisolated(nonsending) func checkLabel(_ cpu: UInt16) async {
+    await label.with(UInt64(cpu) &+ 1) {
+      async let inherited = childLabel()
+      if let tally { _ = await tally.add(0) }
+      if label.value == UInt64(cpu) &+ 1 { labelled &+= 1 }
+      if await inherited == UInt64(cpu) &+ 1 { labelled &+= 1 }
+      if await Task(priority: .high, operation: { self.label.value }).value == nil { labelled &+= 1 }
+    }
+  }
+
+  private nonisolated(nonsending) func childLabel() async -> UInt64 {
+    await Leaf.yield()
+    return label.value ?? 0
+  }
+
   private nonisolated(nonsending) func time(_ cpu: UInt16) async {
+    await checkLabel(cpu)
     let timer = TimerService(SimClock())
     var random = SimRandom(seed: seed &+ UInt64(cpu))
     for _ in 0..<6 {

@@ -4,10 +4,12 @@
 //   out=FILE            where the JSON lines go; standard error unless told
 //   at=NAME:ADDRESS     a marker: the instruction at this virtual address is about to execute
 //   write=NAME:ADDRESS  a marker: a store to this virtual address
+//   within=FIRST:LAST   a range of virtual addresses; marks and the end also say how many instructions lay in any of them
 //   limit=N             lines for each marker and CPU, 16 unless told (0: all)
 //   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
 //   settle=MS           time between that and the first sample, 500 unless told
 //   quit=on             ends QEMU after the idle report
+// Marks also say how many locked instructions each CPU has executed (LOCK prefix, or XCHG with memory).
 // Instructions are counted as they begin; each turn of a REP instruction counts, as in QEMU's own icount.
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,14 +24,16 @@
 #include "QEMUPlugin.h"
 
 #define EXPORT __attribute__((visibility("default")))
-enum { MaxCPUs = 256, MaxMarkers = 64, NameLength = 48 };
+enum { MaxCPUs = 256, MaxMarkers = 64, MaxRanges = 8, NameLength = 48 };
 
 EXPORT int qemu_plugin_version = QEMUPluginVersion;
 
 /// One CPU's counters, written by its thread only and alone on its lines.
 typedef struct {
   _Alignas(128) _Atomic uint64_t instructions;
+  _Atomic uint64_t within;
   _Atomic uint64_t idles;
+  _Atomic uint64_t locked;
 } CPU;
 
 typedef struct {
@@ -40,7 +44,14 @@ typedef struct {
   atomic_bool reached[MaxCPUs];
 } Marker;
 
+typedef struct {
+  uint64_t first;
+  uint64_t last;
+} Range;
+
 static CPU cpus[MaxCPUs];
+static Range ranges[MaxRanges];
+static unsigned rangeCount;
 static unsigned cpuCount = 1;
 static Marker markers[MaxMarkers];
 static unsigned markerCount;
@@ -58,10 +69,40 @@ static uint64_t instructions(unsigned cpu) {
   return atomic_load_explicit(&cpus[cpu].instructions, memory_order_relaxed);
 }
 
+/// Whether an instruction locks: a LOCK prefix, or an exchange of a register with memory.
+static bool isLocked(const struct qemu_plugin_insn *instruction) {
+  const uint8_t *bytes = qemu_plugin_insn_data(instruction);
+  size_t count = qemu_plugin_insn_size(instruction);
+  for (size_t i = 0; bytes && i < count; i++) {
+    uint8_t byte = bytes[i];
+    if (byte == 0xF0) return true;
+    if ((byte == 0x86 || byte == 0x87) && i + 1 < count) return bytes[i + 1] < 0xC0;
+    bool isPrefix = byte == 0x66 || byte == 0x67 || byte == 0x26 || byte == 0x2E || byte == 0x36 || byte == 0x3E ||
+                    byte == 0x64 || byte == 0x65 || byte == 0xF2 || byte == 0xF3 || (byte & 0xF0) == 0x40;
+    if (!isPrefix) return false;
+  }
+  return false;
+}
+
+static void printLocked(void) {
+  fputs(",\"locked\":[", output);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].locked, memory_order_relaxed));
+  fputc(']', output);
+}
+
 static void printCounts(const char *key, const uint64_t *base) {
   fprintf(output, ",\"%s\":[", key);
   for (unsigned cpu = 0; cpu < cpuCount; cpu++)
     fprintf(output, "%s%" PRIu64, cpu ? "," : "", instructions(cpu) - (base ? base[cpu] : 0));
+  fputc(']', output);
+}
+
+static void printWithin(void) {
+  if (!rangeCount) return;
+  fputs(",\"within\":[", output);
+  for (unsigned cpu = 0; cpu < cpuCount; cpu++)
+    fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].within, memory_order_relaxed));
   fputc(']', output);
 }
 
@@ -75,17 +116,40 @@ static void reportMarker(unsigned cpu, Marker *marker) {
   fprintf(output, "{\"event\":\"mark\",\"name\":\"%s\",\"cpu\":%u,\"instructions\":%" PRIu64, marker->name, cpu,
           instructions(cpu));
   printCounts("all", NULL);
+  printWithin();
+  printLocked();
   fputs("}\n", output);
   fflush(output);
   pthread_mutex_unlock(&outputLock);
 }
 
+// One writer: a plain load and store, no lock.
+static void increment(_Atomic uint64_t *own) {
+  atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 static void onInstruction(unsigned cpu, void *unused) {
   (void)unused;
+  if (cpu < MaxCPUs) increment(&cpus[cpu].instructions);
+}
+
+static void onInstructionWithin(unsigned cpu, void *unused) {
+  (void)unused;
   if (cpu >= MaxCPUs) return;
-  _Atomic uint64_t *own = &cpus[cpu].instructions;
-  // One writer: a plain load and store, no lock.
-  atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1, memory_order_relaxed);
+  increment(&cpus[cpu].instructions);
+  increment(&cpus[cpu].within);
+}
+
+static bool isWithin(uint64_t address) {
+  for (unsigned i = 0; i < rangeCount; i++)
+    if (address >= ranges[i].first && address <= ranges[i].last) return true;
+  return false;
+}
+
+static void onLocked(unsigned cpu, void *unused) {
+  (void)unused;
+  if (cpu >= MaxCPUs) return;
+  increment(&cpus[cpu].locked);
 }
 
 static void onMarkedInstruction(unsigned cpu, void *marker) { reportMarker(cpu, marker); }
@@ -106,7 +170,10 @@ static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     for (unsigned m = 0; m < markerCount; m++)
       if (!markers[m].isStore && markers[m].address == address)
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
-    qemu_plugin_register_vcpu_insn_exec_cb(instruction, onInstruction, QEMUPluginNoRegisters, NULL);
+    qemu_plugin_register_vcpu_insn_exec_cb(instruction, isWithin(address) ? onInstructionWithin : onInstruction,
+                                           QEMUPluginNoRegisters, NULL);
+    if (isLocked(instruction))
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, onLocked, QEMUPluginNoRegisters, NULL);
     if (storeMarkers)
       qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);
   }
@@ -151,6 +218,7 @@ static void atEnd(qemu_plugin_id_t id, void *unused) {
   pthread_mutex_lock(&outputLock);
   fprintf(output, "{\"event\":\"end\",\"cpus\":%u", cpuCount);
   printCounts("instructions", NULL);
+  printWithin();
   fputs(",\"idles\":[", output);
   for (unsigned cpu = 0; cpu < cpuCount; cpu++)
     fprintf(output, "%s%" PRIu64, cpu ? "," : "", atomic_load_explicit(&cpus[cpu].idles, memory_order_relaxed));
@@ -192,6 +260,16 @@ static bool parseArgument(char *argument) {
     if (!parsePair(value, idleName, &seconds) || seconds == 0 || seconds > 3600) return false;
     idleSeconds = (unsigned)seconds;
     return true;
+  }
+  if (strcmp(argument, "within") == 0) {
+    if (rangeCount == MaxRanges) return false;
+    Range *range = &ranges[rangeCount++];
+    char *end;
+    range->first = strtoull(value, &end, 0);
+    if (end == value || *end != ':') return false;
+    char *last = end + 1;
+    range->last = strtoull(last, &end, 0);
+    return *end == 0 && end != last && range->first <= range->last;
   }
   if (strcmp(argument, "out") == 0) return (output = fopen(value, "w")) != NULL;
   if (strcmp(argument, "limit") == 0) return (lineLimit = (unsigned)strtoul(value, NULL, 0)), true;

@@ -111,7 +111,5 @@ _Static_assert(sizeof(struct apus_mailbox_record) == 32, "record");
 void apus_set_ticks_per_microsecond(uint64_t ticks);
 void apus_idle_mark(void);
 
-// Called by the interrupt stubs after the end of interrupt; the runtime replaces the weak default, which does nothing.
-void apus_interrupt(uint32_t vector);
 // Prints the last trace records of the runtime on the panic console; weak, the default prints nothing.
 void apus_print_trace(void);

@@ -5,10 +5,12 @@ import AsyncEntry
 @unsafe struct AsyncLetHeader {
   var record: apus_record
   var child: UnsafeMutablePointer<apus_task>?
+  /// The child's first record: what its parent's scopes were.
+  var inherited: apus_record
 }
 
 private let bufferSize = 640
-private let headerSize = 64
+private let headerSize = 96
 
 /// Starts the child task of an `async let` inside the buffer; its value goes straight to `result`.
 @c(apus_abi_asyncLet_begin)
@@ -43,6 +45,12 @@ func swiftAsyncLetBegin(
   unsafe head.pointee.record.kind = RecordKind.child
   unsafe head.pointee.record.payload = UnsafeMutableRawPointer(child)
   unsafe head.pointee.child = unsafe child
+  if let records = unsafe parent.pointee.records {
+    unsafe head.pointee.inherited = apus_record()
+    unsafe head.pointee.inherited.kind = RecordKind.inherited
+    unsafe head.pointee.inherited.payload = UnsafeMutableRawPointer(records)
+    unsafe Records.push(&head.pointee.inherited, on: child)
+  }
   unsafe Records.push(&head.pointee.record, on: parent)
   if unsafe parent.pointee.cancelled != 0 { unsafe child.pointee.cancelled = 1 }
   unsafe RuntimeHooks.spawned(TaskRef(child))

@@ -48,6 +48,7 @@ extension TDXMachine {
     let vector = UInt8(truncatingIfNeeded: value)
     let destination = value >> 32
     let isLogical = value.bit(11)
+    if options.schedule.dropsInterrupts { return true }
     for target in 0..<processors.count {
       let isMeant =
         switch value >> 18 & 3 {

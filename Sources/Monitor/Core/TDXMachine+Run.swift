@@ -10,8 +10,13 @@ extension TDXMachine {
   /// The first step of a CPU, and the one after a halt.
   public func next(_ cpu: Int) -> NextStep {
     guard cpu < processors.count else { return .wait(until: nil) }
+    let now = hardware.timeStamp()
+    if !hasRun { startTime = now }
     hasRun = true
-    processors[cpu].exitTime = hardware.timeStamp()
+    guard let delay = options.schedule.firstEntry(cpu) else { return .wait(until: nil) }
+    let start = startTime &+ options.ticksPerSecond / 1_000_000 &* delay
+    if now < start { return .wait(until: start) }
+    processors[cpu].exitTime = now
     return resume(cpu)
   }
 

@@ -22,6 +22,8 @@ public struct TDXOptions: Sendable {
   public var seed: UInt64 = 1
   /// How long a run under attack lasts at most, seconds.
   public var hostileSeconds: UInt64 = 20
+  /// When each vCPU is let in, and whether interrupts arrive.
+  public var schedule = TDXSchedule()
 
   /// One vCPU, one L2.
   public init() {}
@@ -97,6 +99,8 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   var blockedPage: GuestPage?
   /// Where the first secret was found that the host can read, bytes.
   var leak: UInt64?
+  /// The physical time of the first entry of any vCPU.
+  var startTime: UInt64 = 0
 
   /// A TD whose memory is `memory`; nil if the monitor's memory does not suffice.
   ///

@@ -5,7 +5,7 @@ import SNP
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
 /// `snp|tdx|raw [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME]
-/// [limit=SECONDS] [l2=N] [test=NAME] [strict] [count-breaches] [verbose]`; words of the guest follow after `--`.
+/// [limit=SECONDS] [l2=N] [absent=N] [late=N] [start-seed=N] [drop-interrupts] [test=NAME] [strict] [count-breaches] [verbose]`; words of the guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
   public enum Personality: UInt8, Sendable {
@@ -37,6 +37,8 @@ public struct RunOptions: Equatable, Sendable {
   public var hostileSeconds: UInt64 = 20
   /// How many L2 virtual machines a TD has.
   public var l2Count = 1
+  /// When a TD's vCPUs are let in.
+  public var schedule = TDXSchedule()
   /// The built-in guest to run instead of an image.
   public var selfTest: SelfTest?
   /// Whether relaxed table walks and fetches count as violations (svm-monitor.md §2, rule b).
@@ -90,6 +92,14 @@ public struct RunOptions: Equatable, Sendable {
       isVerbose = true
     } else if let value = word.value(of: "limit", line) {
       hostileSeconds = try value.number("limit", 1, 3600, line)
+    } else if word.matches("drop-interrupts", line) {
+      schedule.dropsInterrupts = true
+    } else if let value = word.value(of: "absent", line) {
+      schedule.absent = Int(truncatingIfNeeded: try value.number("absent", 0, 1023, line))
+    } else if let value = word.value(of: "late", line) {
+      schedule.late = Int(truncatingIfNeeded: try value.number("late", 0, 1023, line))
+    } else if let value = word.value(of: "start-seed", line) {
+      schedule.seed = try value.number("start-seed", 0, .max, line)
     } else if let value = word.value(of: "l2", line) {
       l2Count = Int(truncatingIfNeeded: try value.number("l2", 0, 3, line))
     } else if let value = word.value(of: "memory", line) {

@@ -5,7 +5,8 @@ import Tasks
 ///
 /// While any is held on a CPU, `Executor.prepareToRest(as: .inGuest)` answers `.stay`.
 public final class AsyncMutex: @unchecked Sendable {
-  private var isHeld = false
+  /// The holder's word (`asker`), or 0.
+  private var holder: UInt64 = 0
   private var waiters = NodeList<TaskRef>()
   private let home = ThisCPU.index
 
@@ -20,19 +21,21 @@ public final class AsyncMutex: @unchecked Sendable {
   ) async throws(WaitError) -> Value {
     try await lock()
     let value = await body()
-    unlock()
+    // The task that locked it is the one that runs here.
+    try? unlock()
     return value
   }
 
   /// Takes the mutex, suspending until it is free.
   public nonisolated(nonsending) func lock() async throws(WaitError) {
     LeafWait.check(home)
-    if !isHeld {
-      isHeld = true
+    try LeafWait.enter()
+    let task = TaskRef.running
+    if holder == 0 {
+      holder = task.word
       count(1)
       return await LeafWait.spend()
     }
-    let task = TaskRef.running
     try LeafWait.begin(task)
     waiters.append(task)
     if await LeafWait.park(task) { return }
@@ -43,21 +46,28 @@ public final class AsyncMutex: @unchecked Sendable {
   /// Takes the mutex if it is free; says so at once.
   public func tryLock() -> Bool {
     LeafWait.check(home)
-    if isHeld { return false }
-    isHeld = true
+    if holder != 0 { return false }
+    holder = Self.asker
     count(1)
     return true
   }
 
   /// Hands the mutex to the first waiter, or frees it.
   ///
-  /// *Requires*: the caller holds it.
-  public func unlock() {
+  /// Throws `notHolder`, and changes nothing, if another task holds it or nobody does.
+  public func unlock() throws(WaitError) {
     LeafWait.check(home)
-    if let task = waiters.popFirst() { return LeafWait.grant(task) }
-    isHeld = false
+    guard holder == Self.asker else { throw .notHolder }
+    if let task = waiters.popFirst() {
+      holder = task.word
+      return LeafWait.grant(task)
+    }
+    holder = 0
     count(-1)
   }
+
+  // The running task's word; 1 for code outside tasks, such as a board's task list.
+  private static var asker: UInt64 { TaskRef.current?.word ?? 1 }
 
   private func count(_ change: Int) {
     ThisCPU.withExecutor(Executor.self) { $0.heldMutexes &+= change }

@@ -53,6 +53,7 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   /// another task is receiving.
   @inline(__always) public nonisolated(nonsending) func receive() async throws(WaitError) -> Element {
     LeafWait.check(home)
+    try LeafWait.enter()
     if let element = take() {
       await LeafWait.spend()
       return element

@@ -32,6 +32,7 @@ public final class Event: @unchecked Sendable {
   /// Throws `cancelled` or `timedOut`.
   public nonisolated(nonsending) func wait() async throws(WaitError) {
     LeafWait.check(home)
+    try LeafWait.enter()
     if flag { return await LeafWait.spend() }
     let task = TaskRef.running
     try LeafWait.begin(task)

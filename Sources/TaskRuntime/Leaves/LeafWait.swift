@@ -11,6 +11,11 @@ enum LeafWait {
     if !ThisCPU.spendBudget() { await Leaf.yield() }
   }
 
+  /// Every leaf's first look, also where it need not wait: throws if the task is cancelled, and nothing was taken.
+  @inline(__always) static func enter() throws(WaitError) {
+    if TaskRef.running.isCancelled { throw .cancelled }
+  }
+
   /// Begins a wait: throws if the task is cancelled or out of time already.
   @inline(__always) static func begin(_ task: TaskRef) throws(WaitError) {
     task.isGranted = false

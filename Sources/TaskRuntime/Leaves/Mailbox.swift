@@ -60,6 +60,7 @@ public final class Mailbox<let Capacity: Int>: Sendable {
   ///
   /// One receiver, always the same task or its successor.
   public nonisolated(nonsending) func receive() async throws(WaitError) -> UInt64 {
+    try LeafWait.enter()
     while true {
       if let word = tryReceive() {
         await LeafWait.spend()

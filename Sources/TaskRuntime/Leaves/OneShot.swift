@@ -35,6 +35,7 @@ public final class OneShot<Value>: @unchecked Sendable {
   /// `full` when another task is receiving.
   public nonisolated(nonsending) func receive() async throws(WaitError) -> Value {
     LeafWait.check(home)
+    try LeafWait.enter()
     while true {
       if let sent = value {
         value = nil

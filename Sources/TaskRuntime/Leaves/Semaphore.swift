@@ -31,8 +31,9 @@ public final class Semaphore: @unchecked Sendable {
   ///
   /// Throws `cancelled` or `timedOut`, then without one.
   public nonisolated(nonsending) func acquire() async throws(WaitError) {
-    if waiters.isEmpty, tryAcquire() { return await LeafWait.spend() }
     LeafWait.check(home)
+    try LeafWait.enter()
+    if waiters.isEmpty, tryAcquire() { return await LeafWait.spend() }
     let task = TaskRef.running
     try LeafWait.begin(task)
     waiters.append(task)

@@ -10,4 +10,6 @@ public enum WaitError: Error, Equatable, Sendable {
   case closed
   /// There is no room: nothing was queued.
   case full
+  /// The mutex is another task's, or nobody's: nothing was changed.
+  case notHolder
 }

@@ -36,10 +36,10 @@ import Testing
       try spawn("waiter") {
         _ = await outcome { () throws(WaitError) in try await mutex.lock() }
         machine.journal.note("waiter has it")
-        mutex.unlock()
+        try? mutex.unlock()
       }
       machine.settle()
-      mutex.unlock()
+      try? mutex.unlock()
       let barged = mutex.tryLock()
       machine.settle()
       return (first, barged, machine.journal.take(), mutex.tryLock())
@@ -84,10 +84,37 @@ import Testing
       machine.settle()
       tasks[0].cancel()
       machine.settle()
-      mutex.unlock()
+      try? mutex.unlock()
       machine.settle()
       return machine.journal.take()
     }
     #expect(seen == ["a cancelled", "b done"])
+  }
+
+  @Test func onlyTheHolderCanUnlock() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let mutex = AsyncMutex()
+      try spawn("holder") {
+        _ = await outcome { () throws(WaitError) in
+          try await mutex.lock()
+          for _ in 0..<3 { await Leaf.yield() }
+          try mutex.unlock()
+        }
+        machine.journal.note("holder is out")
+      }
+      try spawn("other") {
+        machine.journal.note("other " + (await outcome { () throws(WaitError) in try mutex.unlock() }))
+        machine.journal.note("free \(mutex.tryLock())")
+      }
+      machine.settle()
+      let first = machine.journal.take()
+      try spawn("late") {
+        machine.journal.note("late " + (await outcome { () throws(WaitError) in try mutex.unlock() }))
+      }
+      machine.settle()
+      return (first, machine.journal.take(), mutex.tryLock())
+    }
+    #expect(seen?.0 == ["other notHolder", "free false", "holder is out"])
+    #expect(seen?.1 == ["late notHolder"] && seen?.2 == true)
   }
 }

@@ -12,7 +12,7 @@ public enum LanguageRules {
 
   /// All violations of the language rules.
   public static func check(_ file: SourceFile) -> [Violation] {
-    unsafeOnlyInItsRooms(file) + cOnlyInItsRooms(file) + kernelTypes(file)
+    unsafeOnlyInItsRooms(file) + cOnlyInItsRooms(file) + kernelTypes(file) + tasksBySpawn(file)
   }
 
   /// How many times a file says `unsafe`.
@@ -68,5 +68,18 @@ public enum LanguageRules {
       }
     }
     return found
+  }
+
+  /// tasks-by-spawn: kernel rooms start tasks with `spawn`, which throws; `Task {}` and a group's `addTask` can't, and end the
+  /// machine when there is no memory.
+  static func tasksBySpawn(_ file: SourceFile) -> [Violation] {
+    guard file.suffix == "swift", file.isUnder("Sources") || file.isUnder("boards"),
+      !hostedRooms.contains(file.room), file.room != "Concurrency", !file.isUnder("boards/sim"),
+      !file.isUnder("boards/oracle")
+    else { return [] }
+    return file.code.enumerated().compactMap { number, line in
+      line.contains(#/\bTask(<[^>]*>)? *[({]|\bTask\.detached\b|\.addTask\b/#)
+        ? Violation("tasks-by-spawn", file.path, number + 1, "starts a task otherwise than by `spawn`") : nil
+    }
   }
 }

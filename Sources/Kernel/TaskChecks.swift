@@ -1,0 +1,231 @@
+// TaskChecks: tests on the machine that run as tasks, asked for on the command line by `test=`.
+import Seams
+import Synchronization
+import TaskRuntime
+import Tasks
+
+extension Kernel {
+  /// Whether `test=` names one of these.
+  var hasTaskCheck: Bool {
+    options.has("test", "sleep") || options.has("test", "interrupt") || options.has("test", "reserve")
+      || options.has("test", "objects") || options.has("test", "remote")
+  }
+
+  /// Starts what `test=` asks for on CPU `cpu`.
+  func startTaskCheck(_ cpu: CPUIndex) throws(SpawnError) {
+    guard let clock, let tasks, let heap, let sleepers else { return }
+    if options.has("test", "sleep") {
+      let seed = (options.number("seed") ?? 1) &+ UInt64(cpu.rawValue) &* 977
+      for number in 0..<SleepCheck.perCPU {
+        try spawn("sleeper", level: UInt8(number & 3)) { await sleepers.sleep(seed &+ UInt64(number) &* 31) }
+      }
+      try spawn("hog", level: 3) { await sleepers.hog() }
+    }
+    guard cpu == .boot else { return }
+    let end = CheckEnd(
+      report: { longest in
+        self.platform.console.write("sleeps: longest lateness in ticks: ")
+        self.platform.console.write(decimal: longest)
+        self.platform.console.endLine()
+      },
+      verdict: { passed in
+        self.platform.console.line(passed ? "test passed" : "test FAILED")
+        self.machine.end(passed ? .pass : .fail)
+      })
+    if options.has("test", "sleep") {
+      let wanted = online.count &* SleepCheck.perCPU
+      try spawn("sleep check") { end.verdict(await sleepers.collect(wanted, end.report)) }
+    }
+    if options.has("test", "interrupt") {
+      let check = InterruptCheck(arm: { _ = self.platform.alarm(clock, at: Instant(ticks: $0)) })
+      try spawn("interrupt check") { end.verdict(await check.run(clock.ticks(microseconds: 200))) }
+    }
+    if options.has("test", "reserve") || options.has("test", "objects") {
+      let check = ReserveCheck(
+        blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow })
+      let withClosures = options.has("test", "objects")
+      try spawn("reserve check") { end.verdict(withClosures ? await check.runObjects() : await check.runFrames()) }
+    }
+    if options.has("test", "remote") {
+      let check = RemoteCheck(mark: { self.machine.markIdle() })
+      try spawn("remote check") { end.verdict(await check.run()) }
+    }
+  }
+}
+
+/// What a check does at its end; not generic, so that a task may hold it.
+final class CheckEnd: @unchecked Sendable {
+  let report: (UInt64) -> Void
+  let verdict: (Bool) -> Void
+
+  init(report: @escaping (UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
+    self.report = report
+    self.verdict = verdict
+  }
+}
+
+/// Sleepers on every CPU, and a task on each that is too busy to look at the clock: nobody wakes early, nobody is forgotten.
+final class SleepCheck: @unchecked Sendable {
+  static var perCPU: Int { 8 }
+  private static var sleeps: Int { 25 }
+  private let millisecond: UInt64
+  private let done = Mailbox<1024>()
+  private let early = Atomic<UInt64>(0)
+  private let latest = Atomic<UInt64>(0)
+
+  init(ticksPerMillisecond: UInt64) { millisecond = ticksPerMillisecond }
+
+  nonisolated(nonsending) func sleep(_ seed: UInt64) async {
+    var random = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+    for _ in 0..<Self.sleeps {
+      random ^= random << 13
+      random ^= random >> 7
+      random ^= random << 17
+      let deadline = ThisCPU.now &+ random % (3 &* millisecond)
+      try? await Executor.sleep(until: deadline)
+      let now = ThisCPU.now
+      if now < deadline { early.add(1, ordering: .relaxed) } else { latest.max(now &- deadline, ordering: .relaxed) }
+    }
+    try? done.send(1)
+  }
+
+  /// Keeps its CPU for longer than sleeps last, so that timer interrupts come while nobody looks.
+  nonisolated(nonsending) func hog() async {
+    for _ in 0..<10 {
+      let end = ThisCPU.now &+ 2 &* millisecond
+      while ThisCPU.now < end {}
+      try? await Executor.sleep(until: ThisCPU.now &+ millisecond)
+    }
+  }
+
+  nonisolated(nonsending) func collect(_ wanted: Int, _ report: (UInt64) -> Void) async -> Bool {
+    for _ in 0..<wanted { _ = try? await done.receive() }
+    report(latest.load(ordering: .relaxed))
+    return early.load(ordering: .relaxed) == 0
+  }
+}
+
+/// The timer's interrupts as a source that a task waits for: each is noticed, whether the CPU halts or is busy.
+final class InterruptCheck: @unchecked Sendable {
+  private let arm: (UInt64) -> Void
+  init(arm: @escaping (UInt64) -> Void) { self.arm = arm }
+
+  nonisolated(nonsending) func run(_ wait: UInt64) async -> Bool {
+    for round in 0..<UInt64(100) {
+      let deadline = ThisCPU.now &+ wait
+      arm(deadline)
+      // Every other interrupt comes while this task keeps the CPU: it is kept until somebody waits.
+      if round & 1 == 1 { while ThisCPU.now < deadline &+ wait {} }
+      do throws(WaitError) {
+        try await withDeadline(ThisCPU.now &+ 10_000 &* wait) { () async throws(WaitError) in
+          try await Executor.waitForInterrupt(InterruptSource.timer)
+        }
+      } catch {
+        return false
+      }
+      if ThisCPU.now < deadline { return false }
+    }
+    return true
+  }
+}
+
+/// Invariant I6 on the machine: when spawning fails, growing frames and objects do not.
+final class ReserveCheck: @unchecked Sendable {
+  private let blocks: () -> UInt64
+  private let isHeapLow: () -> Bool
+  private static let isOpen = Atomic<Bool>(false)
+
+  init(blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool) {
+    self.blocks = blocks
+    self.isHeapLow = isHeapLow
+  }
+
+  /// Tasks without captures, until there is no block for one more; then frames of 100 KiB.
+  nonisolated(nonsending) func runFrames() async -> Bool {
+    Self.isOpen.store(false, ordering: .relaxed)
+    var count: UInt64 = 0
+    while (try? spawn("filler") { await Self.waitForGate() }) != nil { count &+= 1 }
+    let before = blocks()
+    let depth: UInt64 = 1000
+    var drawn: UInt64 = 0
+    let sum = await descend(depth) { drawn = self.blocks() }
+    let after = blocks()
+    await openGate()
+    let again = (try? spawn("last") {}) != nil
+    return count > 1000 && before == 0 && drawn > 0 && sum == depth && after == 0 && again && !isHeapLow()
+  }
+
+  /// Tasks with captures, until the heap has nothing left but its reserve.
+  nonisolated(nonsending) func runObjects() async -> Bool {
+    Self.isOpen.store(false, ordering: .relaxed)
+    var count: UInt64 = 0
+    while true {
+      let number = count
+      guard (try? spawn("filler") { await self.wait(number) }) != nil else { break }
+      count &+= 1
+    }
+    let low = isHeapLow()
+    await openGate()
+    for _ in 0..<8 { await Leaf.yield() }
+    let recovered = !isHeapLow()
+    let again = (try? spawn("last") { await self.wait(0) }) != nil
+    return count > 1000 && low && recovered && again
+  }
+
+  private nonisolated(nonsending) func wait(_ number: UInt64) async { await Self.waitForGate() }
+
+  private static nonisolated(nonsending) func waitForGate() async {
+    while !isOpen.load(ordering: .relaxed) { await Leaf.park() }
+  }
+
+  private nonisolated(nonsending) func openGate() async {
+    // All of them stand in their first park before the gate opens.
+    for _ in 0..<4 { await Leaf.yield() }
+    Self.isOpen.store(true, ordering: .relaxed)
+    Executor.forEachTask(limit: 1 << 20) { if $0.isIn(.parked) { $0.unpark() } }
+    for _ in 0..<4 { await Leaf.yield() }
+  }
+
+  private nonisolated(nonsending) func descend(_ depth: UInt64, _ atBottom: () -> Void) async -> UInt64 {
+    if depth == 0 {
+      await Leaf.yield()
+      atBottom()
+      return 0
+    }
+    let below = await descend(depth &- 1, atBottom)
+    return below &+ 1
+  }
+}
+
+/// A thousand wakes of another CPU's tasks between two marks, for the instruction counter.
+final class RemoteCheck: @unchecked Sendable {
+  static var wakes: Int { 1000 }
+  private let mark: () -> Void
+  private let woken = Atomic<Int>(0)
+  private let standing = Atomic<Int>(0)
+
+  init(mark: @escaping () -> Void) { self.mark = mark }
+
+  nonisolated(nonsending) func run() async -> Bool {
+    var targets: [TaskRef] = []
+    targets.reserveCapacity(Self.wakes)
+    for _ in 0..<Self.wakes {
+      guard let task = try? spawn("target", on: 1, { await self.wait() }) else { return false }
+      targets.append(task)
+    }
+    while standing.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
+    // The last one that counted itself parks in the same run.
+    for _ in 0..<1000 { await Leaf.yield() }
+    mark()
+    for task in targets { task.unparkRemotely() }
+    mark()
+    while woken.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
+    return true
+  }
+
+  private nonisolated(nonsending) func wait() async {
+    standing.add(1, ordering: .releasing)
+    await Leaf.park()
+    woken.add(1, ordering: .releasing)
+  }
+}

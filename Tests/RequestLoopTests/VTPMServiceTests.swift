@@ -1,0 +1,201 @@
+// VTPMServiceTests: statements D.95 to D.103 of snp-svsm.md over the real engine, and whose job is whose.
+import Crypto
+import Model
+import RequestLoop
+import SNP
+import SVSMProtocol
+import Seams
+import TPM
+import Tasks
+import Testing
+import VTPM
+import X86
+
+private struct Host: VTPMHost {
+  func milliseconds() -> UInt64 { 1 }
+  func entropy() -> InlineArray<48, UInt8>? { InlineArray(repeating: 0x42) }
+}
+
+private typealias Table = Protocols<VTPMService<ModelPlatform, Host>, CoreOnly>
+
+private func failures(_ body: @escaping @Sendable (Service<Table>, VTPMState) async -> Void) -> [String] {
+  let entropy = InlineArray<48, UInt8>(repeating: 7)
+  let state = VTPMState(TPMEngine(entropy: entropy.span), milliseconds: 0)
+  return failures(
+    { world in
+      CoreOnly().with(
+        VTPMService(
+          state, host: Host(), buffer: GuestBuffer(platform: ModelPlatform(world), states: world.guest.pages))
+      )
+    },
+    { await body($0, state) })
+}
+
+/// TPM commands.
+private enum Command {
+  static let startUp: [UInt8] = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]
+  static let random: [UInt8] = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16]
+  static let unknown: [UInt8] = [0x80, 1, 0, 0, 0, 10, 0, 0, 0x7F, 0x7F]
+  /// CreatePrimary in the null hierarchy of an RSA-2048 storage key: many slices.
+  static let primary: [UInt8] =
+    [0x80, 2, 0, 0, 0, 67, 0, 0, 1, 0x31, 0x40, 0, 0, 7, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0]
+    + [0, 4, 0, 0, 0, 0] + [0, 26, 0, 1, 0, 11, 0, 3, 4, 0x72, 0, 0, 0, 6, 0, 0x80, 0, 0x43]
+    + [0, 0x10, 8, 0, 0, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0]
+}
+
+private func put(
+  _ world: World, _ address: UInt64, _ command: [UInt8], platform: UInt32 = 8, locality: UInt8 = 0,
+  length: UInt32? = nil
+) {
+  var bytes: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: platform >> (8 * $0)) }
+  bytes.append(locality)
+  let count = length ?? UInt32(command.count)
+  bytes += (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) } + command
+  for (index, byte) in bytes.enumerated() {
+    let place = address + UInt64(index)
+    let shift = place & 7 * 8
+    let old = world.word(place >> 12, Int(place & 0xFF8))
+    world.setWord(place >> 12, Int(place & 0xFF8), old & ~(0xFF << shift) | UInt64(byte) << shift)
+  }
+}
+
+/// Size and TPM response code of an answer.
+private func answer(_ world: World, _ address: UInt64) -> (size: UInt64, code: UInt32) {
+  func byte(_ offset: UInt64) -> UInt64 {
+    let place = address + offset
+    return world.word(place >> 12, Int(place & 0xFF8)) >> (place & 7 * 8) & 0xFF
+  }
+  let size = (0..<4).reduce(0) { $0 | byte($1) << (8 * $1) }
+  return (size, (10..<14).reduce(0) { $0 << 8 | UInt32(byte($1)) })
+}
+
+@Suite struct VTPMServiceTests {
+  private let buffer: UInt64 = 220 << 12
+
+  @Test func d79_d95_d103_DiscoveryAndUnknownCalls() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        world.equal(
+          await service.call(.queryProtocol, rcx: ProtocolQuery.rcx(.vTPM, version: 1)).rcx, 0x1_0000_0001)
+        world.equal(await service.call(.vTPMQuery, rcx: 5, rdx: 6), Answer(rax: 0, rcx: 0x100, rdx: 0, r8: 0))
+        world.equal(await service.call(CallID(.vTPM, 2)).result, .unsupportedCall)
+      } == [])
+  }
+
+  @Test func d96_d97_d100_CommandsAreAnsweredByTheTPM() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        put(world, buffer, Command.startUp)
+        world.equal(await service.callUntilDone(.vTPMCommand, rcx: buffer).answer.result, .success)
+        world.check(answer(world, buffer) == (10, 0), "Startup: \(answer(world, buffer))")
+        put(world, buffer, Command.random)
+        world.equal(await service.callUntilDone(.vTPMCommand, rcx: buffer).answer.result, .success)
+        world.check(answer(world, buffer) == (28, 0), "GetRandom: \(answer(world, buffer))")
+        put(world, buffer, Command.unknown)
+        world.equal(await service.callUntilDone(.vTPMCommand, rcx: buffer).answer.result, .success, "D.97")
+        world.check(answer(world, buffer).code != 0, "D.97")
+        put(world, buffer, Command.random + [0])
+        world.equal(await service.callUntilDone(.vTPMCommand, rcx: buffer).answer.result, .success, "D.100")
+        world.equal(answer(world, buffer).code, 0x142, "D.100: TPM_RC_COMMAND_SIZE")
+      } == [])
+  }
+
+  @Test func d98_d99_d101_BadBuffers() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        func send(_ address: UInt64) async -> ResultCode {
+          await service.callUntilDone(.vTPMCommand, rcx: address).answer.result
+        }
+        world.equal(await send(0), .invalidParameter)
+        for platform in [0, 1, 9, .max] as [UInt32] {
+          put(world, buffer, Command.random, platform: platform)
+          world.equal(await send(buffer), .invalidParameter, "platform command \(platform)")
+        }
+        put(world, buffer, Command.random, locality: 1)
+        world.equal(await send(buffer), .invalidParameter, "locality")
+        for length in [4088, .max] as [UInt32] {
+          put(world, buffer, Command.random, length: length)
+          world.equal(await send(buffer), .invalidParameter, "length \(length)")
+        }
+        put(world, buffer + 0xFF0, Command.startUp)
+        world.equal(await send(buffer + 0xFF0), .success, "D.99: across two pages")
+        put(world, 255 << 12 + 0xFF0, Command.startUp)
+        world.equal(await send(255 << 12 + 0xFF0), .invalidAddress, "D.99: the second page is not valid")
+        for bad in [World.kernel << 12, World.startUpVMSA << 12, 1 << 45, UInt64.max - 100, 300 << 12] {
+          world.equal(await send(bad), .invalidAddress, "D.101 \(bad)")
+        }
+      } == [])
+  }
+
+  @Test func d102_ALongCommandIsCutAndAnotherVCPUHelpsAndIsBusy() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        world.equal(await service.create(1, vmsa: 40, area: 41), .success)
+        put(world, buffer, Command.startUp)
+        _ = await service.callUntilDone(.vTPMCommand, rcx: buffer)
+        put(world, buffer, Command.primary)
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .incomplete, "a slice")
+        let other: UInt64 = 230 << 12
+        put(world, other, Command.random)
+        world.equal(await service.call(.vTPMCommand, rcx: other, cpu: 1).result, .busy, "the other helps")
+        // The other alone, until the first one's command is done and its own too.
+        let helped = await service.callUntilDone(.vTPMCommand, rcx: other, cpu: 1, limit: 100_000)
+        world.equal(helped.answer.result, .success)
+        world.check(answer(world, other) == (28, 0), "its own answer: \(answer(world, other))")
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success, "collected at once")
+        world.equal(answer(world, buffer).code, 0, "the first one's own answer")
+        world.check(answer(world, buffer).size > 300, "a key: \(answer(world, buffer))")
+      } == [])
+  }
+
+  @Test func aVCPUThatNeverComesBackOrIsDeletedCannotHoldTheTPM() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        world.equal(await service.create(1, vmsa: 40, area: 41), .success)
+        put(world, buffer, Command.startUp)
+        _ = await service.callUntilDone(.vTPMCommand, rcx: buffer)
+        let other: UInt64 = 230 << 12
+        put(world, other, Command.primary)
+        world.equal(await service.call(.vTPMCommand, rcx: other, cpu: 1).result, .incomplete)
+        world.equal(await service.call(.deleteVCPU, rcx: 40 << 12).result, .success)
+        put(world, buffer, Command.random)
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success, "its job is gone at once")
+        world.equal(await service.create(1, vmsa: 40, area: 41), .success)
+        put(world, other, Command.random)
+        world.equal(
+          await service.call(.vTPMCommand, rcx: other, cpu: 1).result, .success, "nor does it inherit one")
+      } == [])
+  }
+
+  @Test func anotherCommandOfTheSameVCPUDropsTheOldOne() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        put(world, buffer, Command.startUp)
+        _ = await service.callUntilDone(.vTPMCommand, rcx: buffer)
+        put(world, buffer, Command.primary)
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .incomplete)
+        put(world, buffer, Command.random)
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success)
+        world.check(answer(world, buffer) == (28, 0), "\(answer(world, buffer))")
+      } == [])
+  }
+
+  @Test func aTPMThatAnotherCPUHasIsBusyAndNothingIsLost() {
+    #expect(
+      failures { (service, state) in
+        let world = service.world
+        put(world, buffer, Command.startUp)
+        world.check(state.take(), "free")
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .busy)
+        state.giveBack()
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success)
+        world.check(answer(world, buffer) == (10, 0), "executed once: \(answer(world, buffer))")
+      } == [])
+  }
+}
