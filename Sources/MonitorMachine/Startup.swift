@@ -101,7 +101,9 @@ public enum MonitorStart {
     public var monitorBytes: UInt64
   }
 
-  /// Where memory divides: the monitor's own grows by 1/64 of the guest's. Nil if too little is left.
+  /// Where memory divides: the monitor's own grows by 1/64 of the guest's.
+  ///
+  /// Nil if too little is left.
   public static func split(_ record: BootRecord, guestBytes: UInt64?) -> Split? {
     let image = mon_image_end_address()
     var end = record.memoryEnd & ~0x1F_FFFF

@@ -64,7 +64,9 @@ extension MonitorBoard {
     }
   }
 
-  /// Pages in one run; nil without memory. The pool grows downwards, so the last one comes first.
+  /// Pages in one run; nil without memory.
+  ///
+  /// The pool grows downwards, so the last one comes first.
   private static func contiguous(_ machine: PhysicalMachine, _ count: Int) -> SystemPage? {
     var last: SystemPage?
     for _ in 0..<count {
