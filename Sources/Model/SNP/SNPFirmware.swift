@@ -45,6 +45,16 @@ public struct SNPFirmware: Sendable {
   /// Whether the host answers BUSY to the next message.
   public var isBusy = false
 
+  /// Whether two words in a row are the first half of a VMPCK: what no host may ever read.
+  public func isMessageKey(_ first: UInt64, _ second: UInt64) -> Bool {
+    for key in 0..<4 {
+      var words: InlineArray<2, UInt64> = [0, 0]
+      for byte in 0..<16 { words[byte >> 3] |= UInt64(vmpcks[32 * key + byte]) << UInt64(8 * (byte & 7)) }
+      if words[0] == first, words[1] == second { return true }
+    }
+    return false
+  }
+
   /// Firmware whose keys are derived from `seed`.
   public init(seed: UInt64) {
     var root = InlineArray<8, UInt8>(repeating: 0)

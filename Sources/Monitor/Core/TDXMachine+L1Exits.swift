@@ -25,6 +25,7 @@ extension TDXMachine {
     case .rdpmc: instruction(index, .rdpmc, length: 2)
     case .interrupt:
       hardware.takeInterrupts()
+      processors[index].alarm = nil
       _ = domain.asynchronousExit(index, .externalInterrupt, &hardware)
       cpu.resumeDelivery()
     case .nmi: break
@@ -95,7 +96,9 @@ extension TDXMachine {
       words.ecx |= 1 << 21 | 1 << 31
       if cpu(index)[VMCB.cr4].bit(18) { words.ecx |= 1 << 27 }
       words.edx |= 1 << 9
-    case 7 where subleaf == 0: words.ecx &= ~(1 << 16)
+    case 7 where subleaf == 0:
+      words.ecx &= ~(1 << 16)
+      words.edx |= 1 << 29
     case 0x15:
       return CPUIDAnswer(1, UInt32(domain.configuration.tscFrequency), 25_000_000, 0)
     case 0x8000_0001: words.ecx &= ~(1 << 2)
@@ -116,7 +119,7 @@ extension TDXMachine {
       carryOut(index, fault)
       return
     case .emulated:
-      if !isWrite { set(&cpu, 0) }
+      if !isWrite { set(&cpu, emulated(number)) }
     case .native, .cpuid:
       if isWrite {
         writeNative(index, &cpu, number, value)
@@ -130,6 +133,15 @@ extension TDXMachine {
   private func set(_ cpu: inout PageCPU<Hardware>, _ value: UInt64) {
     cpu[.rax] = value & 0xFFFF_FFFF
     cpu[.rdx] = value >> 32
+  }
+
+  /// The MSRs that the module answers: no known weakness, and x2APIC mode that cannot be left (bit 21, MSR 0xBD).
+  private func emulated(_ number: UInt32) -> UInt64 {
+    switch number {
+    case 0x10A: 0x20_0179
+    case 0xBD: 1
+    default: 0
+    }
   }
 
   /// The MSRs that a TD reads without leaving it.
