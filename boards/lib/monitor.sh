@@ -79,6 +79,8 @@ monitor_run() {
 # the guest's clock on one CPU, which counts nothing else, and null on several.
 monitor_json() {
   local instructions=${1:-null} own=
+  # Under attack a defined end is enough, and the monitor has said which.
+  if [ -n "$hostile" ]; then return 0; fi
   if [ ! -s "$qemu_files/idle" ]; then
     echo "run: the machine ended well but never said it was idle" >&2
     return 1

@@ -45,14 +45,13 @@ public struct SNPFirmware: Sendable {
   /// Whether the host answers BUSY to the next message.
   public var isBusy = false
 
-  /// Whether two words in a row are the first half of a VMPCK: what no host may ever read.
-  public func isMessageKey(_ first: UInt64, _ second: UInt64) -> Bool {
+  /// The first words of VMPCK0 to 3, little-endian: what no host may ever read.
+  public var messageKeyWords: InlineArray<4, UInt64> {
+    var words = InlineArray<4, UInt64>(repeating: 0)
     for key in 0..<4 {
-      var words: InlineArray<2, UInt64> = [0, 0]
-      for byte in 0..<16 { words[byte >> 3] |= UInt64(vmpcks[32 * key + byte]) << UInt64(8 * (byte & 7)) }
-      if words[0] == first, words[1] == second { return true }
+      for byte in 0..<8 { words[key] |= UInt64(vmpcks[32 * key + byte]) << UInt64(8 * byte) }
     }
-    return false
+    return words
   }
 
   /// Firmware whose keys are derived from `seed`.

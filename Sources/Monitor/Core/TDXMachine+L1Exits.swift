@@ -91,14 +91,25 @@ extension TDXMachine {
     switch leaf {
     case 1:
       words.ebx = words.ebx & 0x00FF_FFFF | UInt32(truncatingIfNeeded: index) << 24
-      // Without VMX, SMX, TSC deadline, and CMPXCHG16B, which QEMU 7.2 gets wrong (svm-monitor.md §4).
-      words.ecx &= ~(1 << 5 | 1 << 6 | 1 << 13 | 1 << 24 | 1 << 27)
+      // Without VMX, SMX, TSC deadline, and CMPXCHG16B, which QEMU 7.2 gets wrong (svm-monitor.md §4); and without FMA,
+      // AVX and F16C, which XFAM does not have.
+      words.ecx &= ~(1 << 5 | 1 << 6 | 1 << 12 | 1 << 13 | 1 << 24 | 1 << 27 | 1 << 28 | 1 << 29)
       words.ecx |= 1 << 21 | 1 << 31
       if cpu(index)[VMCB.cr4].bit(18) { words.ecx |= 1 << 27 }
       words.edx |= 1 << 9
     case 7 where subleaf == 0:
-      words.ecx &= ~(1 << 16)
-      words.edx |= 1 << 29
+      // Without LA57, and without AVX2, AVX-512, protection keys and CET, which XFAM does not have.
+      words.ebx &= ~(1 << 5 | 1 << 16 | 1 << 17 | 1 << 21 | 1 << 28 | 1 << 30 | 1 << 31)
+      words.ecx &= ~(1 << 3 | 1 << 4 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 16 | 1 << 31)
+      words.edx = words.edx & ~(1 << 20) | 1 << 29
+    case 7: return CPUIDAnswer(0, 0, 0, 0)
+    case 0xD:
+      // XFAM is x87 and SSE; of the instructions only XSAVEOPT is there.
+      switch subleaf {
+      case 0: return CPUIDAnswer(3, 0x240, 0x240, 0)
+      case 1: return CPUIDAnswer(words.eax & 1, 0, 0, 0)
+      default: return CPUIDAnswer(0, 0, 0, 0)
+      }
     case 0x15:
       return CPUIDAnswer(1, UInt32(domain.configuration.tscFrequency), 25_000_000, 0)
     case 0x8000_0001: words.ecx &= ~(1 << 2)

@@ -179,14 +179,14 @@ extension SNPGuest {
 
   // MARK: Secrets
 
-  /// Whether `page` holds a canary or one of the guest's message keys.
+  /// Whether `page` holds a canary or the beginning of one of the guest's message keys.
   private func holdsSecret(_ page: SystemPage) -> Bool {
+    let keys = messageKeys
     var before: UInt64 = 0
     for offset in stride(from: 0, to: 4096, by: 8) {
       let word = hardware.load(page, offset)
-      if before != 0, Canary.starts(in: before, word) || machine.firmware.isMessageKey(before, word) {
-        return true
-      }
+      if word != 0, word == keys[0] || word == keys[1] || word == keys[2] || word == keys[3] { return true }
+      if before != 0, Canary.starts(in: before, word) { return true }
       before = word
     }
     return Canary.starts(in: before, 0)

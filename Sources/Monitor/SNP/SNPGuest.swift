@@ -51,6 +51,8 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   var lastAnswer: GHCBMSR?
   /// See `lastAnswer`.
   var lastPage: SystemPage?
+  /// What to look for besides canaries.
+  let messageKeys: InlineArray<4, UInt64>
   /// Where the first secret was found that the hypervisor can read, bytes.
   var leak: UInt64?
   /// Pages that were mapped against rule b.
@@ -64,6 +66,7 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
     self.hardware = hardware
     processors = []
     for _ in 0..<machine.vcpus.count { processors.append(SNPProcessor()) }
+    messageKeys = machine.firmware.messageKeyWords
     self.machine = machine
     self.options = options
     self.backing = backing
