@@ -28,7 +28,7 @@ package struct HostileHost {
     self.script = script
     self.seed = seed
     noise = (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15 | 1
-    shift = 4 &+ (seed &* 0xD134_2543_DE82_EF95 >> 61)
+    shift = 4 &+ ((seed &* 0xD134_2543_DE82_EF95) >> 61)
     stalledCPU = Int(truncatingIfNeeded: seed % UInt64(max(1, cpuCount)))
     self.limit = script == nil ? nil : now &+ limit
   }
