@@ -37,6 +37,8 @@ extension TDXMachine {
     case 0x838: _ = processors[index].timer.setCount(UInt32(truncatingIfNeeded: value), guestTime(index))
     case 0x83E: processors[index].timer.setDivide(UInt32(truncatingIfNeeded: value))
     case 0x828, 0x82F, 0x833...0x837: break
+    // A microcode revision is there to be cleared before it is read.
+    case 0x8B: break
     default: return false
     }
     return true

@@ -151,6 +151,8 @@ extension TDXMachine {
     switch number {
     case 0x10A: 0x20_0179
     case 0xBD: 1
+    // MISC_ENABLE: fast strings; no branch trace, no PEBS.
+    case 0x1A0: 0x1801
     default: 0
     }
   }
