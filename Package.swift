@@ -167,7 +167,7 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
+  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),

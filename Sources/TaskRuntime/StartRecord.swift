@@ -73,7 +73,8 @@ public struct StartRecord<Memory: DecisionMemory> {
     try change(.started, to: .online, in: memory) == .started
   }
 
-  private func change(_ expected: StartState, to desired: StartState, in memory: Memory) throws(Memory.Failure)
+  private func change(_ expected: StartState, to desired: StartState, in memory: Memory) throws(Memory
+    .Failure)
     -> StartState
   {
     let before = try memory.compareExchange(
