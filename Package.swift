@@ -199,7 +199,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
-  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "SNP", "TDX", "X86"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "Seams", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]

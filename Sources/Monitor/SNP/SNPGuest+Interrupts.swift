@@ -37,8 +37,9 @@ extension SNPGuest {
 
   /// Makes a vector wait, as often as the host pleases.
   func post(_ vector: UInt8, to target: Int, _ vmpl: VMPL) {
-    if host.drops() { return }
+    if host.strikes(.dropInterrupts) { return }
     makeLevel(target, vmpl)
+    processors[target].lastVector = vector
     withAPIC(target, vmpl) { $0.request(vector) }
   }
 
@@ -67,6 +68,7 @@ extension SNPGuest {
       guard let due = withAPIC(index, VMPL(rawValue: number), { $0.deadline }) ?? nil else { continue }
       first = min(first ?? .max, due &+ processors[index].timeOffset)
     }
+    if let limit = host.limit { first = min(first ?? .max, limit) }
     return first
   }
 
