@@ -100,7 +100,8 @@ private func same<Value: Equatable>(
     var timer = LocalTimer(scale: 100)
     timer.setEntry(0x2_0040)
     timer.setDivide(0xB)
-    #expect(timer.setCount(1000, 5))
+    let isArmed = timer.setCount(1000, 5)
+    #expect(isArmed)
     #expect(timer.deadline == 100_005)
     #expect(timer.currentCount(50_005) == 500)
     #expect(timer.expire(now: 100_004) == nil)
@@ -110,7 +111,8 @@ private func same<Value: Equatable>(
     #expect(timer.deadline == 400_005)
     // The largest count does not overflow with the largest divider.
     timer.setDivide(0xA)
-    #expect(timer.setCount(.max, 0))
+    let isArmedAgain = timer.setCount(.max, 0)
+    #expect(isArmedAgain)
     #expect(timer.deadline == UInt64(UInt32.max) * 100 * 128)
   }
 

@@ -55,7 +55,7 @@ monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build "$board" ${trace:+--trace}) || exit $?
+  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench}) || exit $?
   monitor=$(boards/build monitor) || exit $?
   monitor_words
   if ! .build/tool/release/apus igvm build --board "$board" --hypervisor monitor --elf "$image" --vcpus "$cpus" \

@@ -26,3 +26,6 @@ board_run() {
   if [ $code -eq 0 ] && [ -n "$until" ]; then monitor_json || code=4; fi
   exit $code
 }
+
+snp_measure() { monitor_run snp snp; }
+board_bench() { bench_kernel snp_measure; }

@@ -74,3 +74,6 @@ board_run() {
   if [ $code -eq 0 ] && [ -n "$until" ]; then monitor_json $(tdp_instructions) || code=4; fi
   exit $code
 }
+
+tdp_measure() { monitor_run tdp tdx; }
+board_bench() { bench_kernel tdp_measure; }

@@ -82,8 +82,8 @@ static inline void apus_device_store32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;
 }
 
-// Fills every general register, waits for so many interrupts, and says whether all came back: 1, else 0.
-uint64_t apus_check_registers(uint64_t interrupts);
+// Fills every general register, waits until so many interrupts were taken in all, and says whether all came back: 1, else 0.
+uint64_t apus_check_registers(uint64_t count);
 
 // Loads the GDT and IDT, reloads every segment register, and loads the task register.
 void apus_load_tables(uint64_t gdt, uint16_t gdt_limit, uint64_t idt, uint16_t idt_limit);
