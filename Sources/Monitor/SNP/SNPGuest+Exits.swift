@@ -75,7 +75,9 @@ extension SNPGuest {
     do throws(DeliveryFailure) {
       try ExceptionFrame.deliver(vector: vector, errorCode: errorCode, &cpu, &view, markBit: cMask)
     } catch {
-      if cpu.codeSize != .bits64 { stop(.crashed, index, "#VC outside 64-bit mode") }
+      if cpu.codeSize != .bits64 {
+        stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "#VC outside 64-bit mode")
+      }
       raise(index, vmpl, Vector.doubleFault, errorCode: 0)
     }
   }
