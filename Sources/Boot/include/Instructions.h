@@ -31,6 +31,15 @@ static inline uint64_t apus_cycles(void) {
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (uint64_t)high << 32 | low;
 }
+struct apus_seed {
+  uint64_t word;
+  uint8_t valid;
+};
+static inline struct apus_seed apus_seed(void) {
+  struct apus_seed r;
+  __asm__ volatile("rdseed %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
+  return r;
+}
 static inline uint64_t apus_read_cr2(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr2, %0" : "=r"(value));
