@@ -153,10 +153,15 @@ let bareOnly: [Target] =
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
+    room(
+      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
+    board("calls", ["CallBench", "Kernel", "Machine", "NativePlatform", "Seams", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
-    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
+    board(
+      "tdp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks", "X86"]),
   ]
 
 let hostedOnly: [Target] = [
@@ -175,7 +180,7 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
+  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),

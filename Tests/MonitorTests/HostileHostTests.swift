@@ -25,15 +25,19 @@ private func host(_ script: HostileScript?, seed: UInt64) -> HostileHost {
       var one = host(script, seed: seed)
       var count = 0
       for _ in 0..<100_000 where one.strikes(script) { count += 1 }
-      // Once in 16 to 2048: 6250 to 48 of 100,000, give or take.
-      #expect((20...7000).contains(count), "script \(script.name) seed \(seed)")
+      // Once in 4 to 512, or 1 to 8, give or take; parameters are lied about once, before the start.
+      let isRare: Set = [
+        "refuse-page-state", "half-page-state", "lying-cpuid", "drop-interrupts", "throttle-messages",
+      ]
+      let expected = isRare.contains(script.name) ? 12_000...100_000 : 150...26_000
+      #expect(expected.contains(count), "script \(script.name) seed \(seed): \(count)")
       for other in HostileScript.all where other != script {
         for _ in 0..<100 {
           let isHit = one.strikes(other)
           #expect(!isHit)
         }
       }
-      #expect(one.strikeCount == UInt64(count))
+      #expect(one.strikeCount == UInt64(count) + (script == .lyingParameters ? 1 : 0))
     }
   }
 

@@ -253,8 +253,10 @@ public struct VirtualAPIC: Equatable, Sendable {
   // MARK: Timer
 
   /// Lets the timer expire if its time has come; true if its interrupt is asked for.
-  public mutating func expire(now: UInt64) -> Bool {
-    guard let vector = timer.expire(now: now) else { return false }
+  ///
+  /// A host that drops the interrupt leaves all else as it is.
+  public mutating func expire(now: UInt64, isDropped: Bool = false) -> Bool {
+    guard let vector = timer.expire(now: now), !isDropped else { return false }
     request(vector)
     return true
   }

@@ -5,9 +5,9 @@ import X86
 
 /// What the host does against the guest, and how often it did.
 ///
-/// At every place where a host has a choice the personality asks `strikes`. A chance is taken once in 16 to 2048 times,
-/// by the seed, so that over several seeds every script meets the guest early, late and in between. The same script and
-/// seed take the same decisions at the same chances.
+/// At every place where a host has a choice the personality asks `strikes`. A chance is taken once in 4 to 512 times, by
+/// the seed, one that comes rarely once in 1 to 8 times, so that over several seeds every script meets the guest early,
+/// late and in between. The same script and seed take the same decisions at the same chances.
 package struct HostileHost {
   /// The script; nil is an honest host.
   package let script: HostileScript?
@@ -28,7 +28,9 @@ package struct HostileHost {
     self.script = script
     self.seed = seed
     noise = (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15 | 1
-    shift = 4 &+ ((seed &* 0xD134_2543_DE82_EF95) >> 61)
+    let spread = (seed &* 0xD134_2543_DE82_EF95) >> 61  // >> binds tighter than &*
+    shift = script?.comesRarely == true ? spread >> 1 : 2 &+ spread
+    if script == .lyingParameters { strikeCount = 1 }
     stalledCPU = Int(truncatingIfNeeded: seed % UInt64(max(1, cpuCount)))
     self.limit = script == nil ? nil : now &+ limit
   }

@@ -1,6 +1,5 @@
 // RunEnding: how a run ended, and what that means under an honest and under a hostile host.
 
-import Model
 public import Seams
 
 /// The end of a run.
@@ -52,6 +51,11 @@ public enum RunEnding: Equatable, Sendable {
     case .crashed: "it ended in no defined way"
     }
   }
+}
+
+/// A triple fault of a guest is its own defect, unless it has no IDT yet: nothing can then be done about an exception.
+func tripleFaultEnding(_ cpu: borrowing some CPUState & ~Copyable) -> RunEnding {
+  cpu.segment(VMCB.idtr).base == 0 ? .denied : .crashed
 }
 
 extension MonitorHardware {

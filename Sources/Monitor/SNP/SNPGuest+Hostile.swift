@@ -212,3 +212,10 @@ extension SNPGuest {
     hardware.conclude(ending, host, leak: leak)
   }
 }
+
+extension NAEEvent {
+  /// Whether an exit code asks for a guest message to be passed on.
+  static func isGuestMessage(_ code: UInt64) -> Bool {
+    code == guestRequest.rawValue || code == extendedGuestRequest.rawValue
+  }
+}

@@ -58,7 +58,11 @@ extension SNPGuest {
   /// Lets the timers of all levels of a vCPU expire.
   func expireTimers(_ index: Int) {
     let now = guestTime(index)
-    for number in 0..<UInt8(4) { withAPIC(index, VMPL(rawValue: number)) { _ = $0.expire(now: now) } }
+    for number in 0..<UInt8(4) {
+      let vmpl = VMPL(rawValue: number)
+      let isDue = withAPIC(index, vmpl) { $0.deadline.map { $0 <= now } ?? false } ?? false
+      if isDue { withAPIC(index, vmpl) { _ = $0.expire(now: now, isDropped: host.strikes(.dropInterrupts)) } }
+    }
   }
 
   /// When the next timer of a vCPU expires, in physical ticks.

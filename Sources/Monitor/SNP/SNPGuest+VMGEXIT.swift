@@ -60,7 +60,9 @@ extension SNPGuest {
       return
     }
     let before = ranges.map { state($0) }
-    if host.strikes(.throttleMessages) { machine.throttleNextMessage() }
+    if NAEEvent.isGuestMessage(hardware.load(system, GHCBPage.exitCode)), host.strikes(.throttleMessages) {
+      machine.throttleNextMessage()
+    }
     let half = isPageState ? halvePageState(system, page) : nil
     switch machine.naeRequest(index, page, &hardware) {
     case .answered, .switched: break
