@@ -37,6 +37,7 @@ board_option() {
 monitor_guest() {
   local name=$1 sources=$2 layout=$3 out=.build/boards/monitor-guests clang tool=.build/tool defines=()
   shift 3
+  local script=("$sources"/*.ld)
   clang=$(toolchain clang)
   mkdir -p "$out"
   if ! env -u APUS_BARE swift build -c release --product apus --scratch-path "$tool" >"$tool.log" 2>&1; then
@@ -46,7 +47,7 @@ monitor_guest() {
   if [ "$platform" = tdx ]; then defines+=(-DTDX); fi
   if [ -n "$leak" ]; then defines+=(-DLEAK); fi
   "$clang" --target=x86_64-unknown-none-elf -O1 -ffreestanding -fno-stack-protector -mno-red-zone -mno-sse -mno-mmx \
-    -mcmodel=large -fno-pic -Wall -Werror -nostdlib -static -fuse-ld=lld "${defines[@]}" -Wl,-T,"$sources"/*.ld \
+    -mcmodel=large -fno-pic -Wall -Werror -nostdlib -static -fuse-ld=lld "${defines[@]}" -Wl,-T,"${script[0]}" \
     -o "$out/$name.elf" "$sources"/*.S "$sources"/*.c || die 6 "the guest $name does not build"
   "$tool/release/apus" igvm build "$layout" --hypervisor monitor --elf "$out/$name.elf" --guest-memory "${memory}M" \
     --vcpus "$cpus" "$@" -o "$out/$name.igvm" >"$out/$name.log" || die 6 "there is no IGVM file of the guest $name"

@@ -17,6 +17,8 @@ extension SVMExitCode {
   static let cr4Write = SVMExitCode(rawValue: 0x14)
   /// #UD.
   static let exceptionUD = SVMExitCode(rawValue: 0x46)
+  /// IRET.
+  static let iret = SVMExitCode(rawValue: 0x74)
   /// INVLPGA.
   static let invlpga = SVMExitCode(rawValue: 0x7A)
   /// VMRUN.
