@@ -9,6 +9,7 @@ nonisolated(unsafe) private var hostPages = InlineArray<64, UInt64>(repeating: 0
 nonisolated(unsafe) private var savePages = InlineArray<64, UInt64>(repeating: 0)
 nonisolated(unsafe) private var cpuCount = 1
 nonisolated(unsafe) private var ticksPerMicrosecond: UInt64 = 1000
+nonisolated(unsafe) private var saysFigures = false
 
 /// Memory one to one, one VMRUN, ports, the local APIC.
 ///
@@ -57,6 +58,11 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
 
   /// RDTSC.
   public func timeStamp() -> UInt64 { mon_cycles() }
+
+  /// RDMSR of TSC_AUX.
+  public func timeStampAuxiliary() -> UInt64 { mon_read_msr(0xC000_0103) }
+  /// WRMSR of TSC_AUX.
+  public func setTimeStampAuxiliary(_ value: UInt64) { mon_write_msr(0xC000_0103, value) }
 
   /// CPUID.
   public func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer {
@@ -132,8 +138,16 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// Lets go of it.
   public func unlock() { mon_unlock() }
 
+  /// Makes the end say how much of the monitor's own memory was in use.
+  public func sayFiguresAtEnd() { unsafe saysFigures = true }
+
   /// Ends QEMU.
   public func end(_ verdict: Verdict) -> Never {
+    if unsafe saysFigures {
+      write("monitor: own bytes at the end ")
+      write(decimal: usedBytes)
+      endLine()
+    }
     mon_out8(0xF4, verdict.rawValue)
     while true { mon_stop() }
   }

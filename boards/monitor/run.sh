@@ -12,7 +12,7 @@ The board monitor:
   --l2 N           L2 virtual machines of a TD, 0 to 3 (1)
   --selftest       instruction-level guests that check the monitor from inside; --platform picks one (tdx)
   --linux P        Debian's kernel as an SNP or a TDX guest (snp, tdx), fetched by ci/linux
-  --apic-ids A,B   snp: the APIC identifiers of the CPUs, 32 bits and as sparse as you like
+  --apic-ids A,B   the APIC identifiers of the CPUs, 32 bits and as sparse as you like
   --icount         one CPU thread and a clock of instructions: the same log every time
 TEXT
   monitor_hostile_help
@@ -44,6 +44,7 @@ monitor_guest() {
     cat "$tool.log" >&2
     die 6 "the build of the tool apus failed"
   fi
+  local script=("$sources"/*.ld)
   if [ "$platform" = tdx ]; then defines+=(-DTDX); fi
   if [ -n "$leak" ]; then defines+=(-DLEAK); fi
   "$clang" --target=x86_64-unknown-none-elf -O1 -ffreestanding -fno-stack-protector -mno-red-zone -mno-sse -mno-mmx \

@@ -17,6 +17,10 @@ public protocol MonitorHardware: PageMemory, Console {
   func timeStamp() -> UInt64
   /// CPUID of this CPU.
   func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer
+  /// RDMSR of TSC_AUX, which neither VMRUN nor VMSAVE moves.
+  func timeStampAuxiliary() -> UInt64
+  /// WRMSR of TSC_AUX.
+  func setTimeStampAuxiliary(_ value: UInt64)
   /// Reads `byteCount` (1, 2 or 4) bytes from a port.
   func portRead(_ port: UInt16, byteCount: UInt8) -> UInt32
   /// Writes to a port.

@@ -15,6 +15,8 @@ extension SVMExitCode {
   static let cr0Write = SVMExitCode(rawValue: 0x10)
   /// MOV to CR4.
   static let cr4Write = SVMExitCode(rawValue: 0x14)
+  /// MOV to CR8.
+  static let cr8Write = SVMExitCode(rawValue: 0x18)
   /// #UD.
   static let exceptionUD = SVMExitCode(rawValue: 0x46)
   /// IRET.
