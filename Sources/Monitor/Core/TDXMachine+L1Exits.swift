@@ -38,7 +38,7 @@ extension TDXMachine {
     case .nestedPageFault: nestedFault(index)
     case .shutdown:
       _ = domain.tripleFault(index)
-      stop(.panic, index, "triple fault in L1", host.script == nil ? .crashed : tripleFaultEnding(cpu))
+      stop(.panic, index, "triple fault in L1", tripleFaultEnding(cpu, host))
     case .vmmcall, .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
       raise(index, .invalidOpcode)
     default: stop(.panic, index, "unexpected exit")
