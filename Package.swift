@@ -151,7 +151,7 @@ let bareOnly: [Target] =
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
       exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
-    room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
+    room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
       "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
@@ -210,6 +210,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "TPMServer", ["TPM"]),
   tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "Seams", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),

@@ -114,6 +114,16 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
     mon_store32(Self.apic + 0x380, UInt32(min(max(nanoseconds, 1), 0xFFFF_FFFF)))
   }
 
+  /// FXSAVE64.
+  public func saveVectors(_ page: SystemPage) {
+    if isMapped(page) { mon_save_vectors(page.address) }
+  }
+
+  /// FXRSTOR64.
+  public func restoreVectors(_ page: SystemPage) {
+    if isMapped(page) { mon_restore_vectors(page.address) }
+  }
+
   /// A page of the monitor's own.
   public func allocatePage() -> SystemPage? {
     let address = mon_heap_page()
@@ -145,6 +155,7 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// Makes the CPU that runs this ready for guests and interrupts (APM 2, 15.4; SDM 3A, 11.4).
   func prepare(_ cpu: Int) {
     guard cpu < 64 else { return }
+    mon_enable_vectors()
     mon_write_msr(0xC001_0117, unsafe savePages[cpu])
     mon_vmsave(unsafe hostPages[cpu])
     mon_store32(Self.apic + 0xF0, 0x1FF)

@@ -37,6 +37,7 @@ board_option() {
 monitor_guest() {
   local name=$1 sources=$2 layout=$3 out=.build/boards/monitor-guests clang tool=.build/tool defines=()
   shift 3
+  local script=("$sources"/*.ld)
   clang=$(toolchain clang)
   mkdir -p "$out"
   if ! env -u APUS_BARE swift build -c release --product apus --scratch-path "$tool" >"$tool.log" 2>&1; then

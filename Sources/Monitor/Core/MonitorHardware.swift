@@ -35,6 +35,10 @@ public protocol MonitorHardware: PageMemory, Console {
   func pause()
   /// An interrupt for this CPU when the time-stamp counter passes `deadline`; nil for none.
   func setAlarm(_ deadline: UInt64?)
+  /// Puts x87 and SSE state of this CPU into a page, 512 bytes as FXSAVE does.
+  func saveVectors(_ page: SystemPage)
+  /// Takes x87 and SSE state of this CPU from a page.
+  func restoreVectors(_ page: SystemPage)
   /// A zeroed page of the monitor's own memory; nil if there is none left.
   func allocatePage() -> SystemPage?
   /// Takes the monitor's lock, first come first served.

@@ -19,6 +19,8 @@ extension SVMExitCode {
   static let cr8Write = SVMExitCode(rawValue: 0x18)
   /// #UD.
   static let exceptionUD = SVMExitCode(rawValue: 0x46)
+  /// IRET.
+  static let iret = SVMExitCode(rawValue: 0x74)
   /// INVLPGA.
   static let invlpga = SVMExitCode(rawValue: 0x7A)
   /// VMRUN.

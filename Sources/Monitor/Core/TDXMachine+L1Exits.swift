@@ -33,6 +33,7 @@ extension TDXMachine {
       _ = domain.asynchronousExit(index, .externalInterrupt, &hardware)
       cpu.resumeDelivery()
     case .nmi: break
+    case .iret: processors[index].nmi.returns(&cpu)
     case .virtualInterrupt: break
     case .nestedPageFault: nestedFault(index)
     case .shutdown:

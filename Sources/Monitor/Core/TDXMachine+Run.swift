@@ -118,10 +118,9 @@ extension TDXMachine {
     if vm == 0 {
       var word =
         TDXControls.interruptMasking | UInt64(processors[index].interrupts.taskPriority >> 4)
-      if processors[index].isNMIPending, !cpu[VMCB.eventInjection].bit(31), cpu[VMCB.interruptShadow] & 1 == 0
-      {
+      if processors[index].nmi.isOpen(cpu), processors[index].isNMIPending {
         processors[index].isNMIPending = false
-        cpu.inject(vector: 2, type: 2)
+        processors[index].nmi.inject(&cpu)
       }
       if let vector = processors[index].interrupts.deliverable {
         let isOpen =

@@ -71,6 +71,8 @@ struct TDXProcessor: Sendable {
   var lastVector: UInt8 = 32
   /// Whether the host has an NMI for it.
   var isNMIPending = false
+  /// Whether L1 may take it.
+  var nmi = NMIWindow()
   /// The host's last answer, for replays.
   var lastAnswer: GeneralRegisters?
   /// How often an exit was caused by the same fault at the same address: a guard against loops.

@@ -110,7 +110,7 @@ static uint8_t *make_vmsa(uint8_t *pages, uint8_t level, void *rip, uint64_t rdi
   for (uint32_t offset = 0; offset <= 0x50; offset += 0x10) if (offset != 0x10) set_segment(vmsa, offset, 0x10, 0xC93);
   vmsa[0xCA] = level;
   *(uint64_t *)(vmsa + 0xD0) = 0x1D00;
-  *(uint64_t *)(vmsa + 0x148) = 0x60;
+  *(uint64_t *)(vmsa + 0x148) = 0x260;
   *(uint64_t *)(vmsa + 0x150) = root;
   *(uint64_t *)(vmsa + 0x158) = 0x80010031;
   *(uint64_t *)(vmsa + 0x160) = 0x400;
@@ -139,6 +139,9 @@ static void prepare(void) {
   t.limit = sizeof idt - 1;
   t.base = (uint64_t)idt;
   __asm__ volatile("lidt %0" ::"m"(t));
+  uint64_t cr4;
+  __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+  __asm__ volatile("mov %0, %%cr4" ::"r"(cr4 | 1 << 9));
   // The tables as the builder left them map the pool one to one; the APIC page is mapped here, shared.
   pvalidate((uint64_t)ghcb, 0, 0);
   page_state(ghcb, 2);
@@ -292,8 +295,12 @@ static void levels(void) {
   check("D.117: RMPADJUST at VMPL1 towards itself is 2", *(volatile uint64_t *)(vmsa + 0x318), 2);
   check("A.4: GUEST_EXITCODE is VMGEXIT", *(volatile uint64_t *)(vmsa + 0x3C0), 0x403);
   check("D.60: RMPADJUST leaves the VMSA to VMPL0 alone", *(volatile uint64_t *)(vmsa + 0x348), 0);
+  uint64_t own = 0x2222;
+  __asm__ volatile("movq %0, %%xmm1" ::"r"(own));
   clear_ghcb();
   check("B.5.1: run VMPL 1 by page", nae(0x80000018, 1, 0), 0);
+  __asm__ volatile("movq %%xmm1, %0" : "=r"(own));
+  check("B.6: a level's vector registers are its own", own << 32 | *(volatile uint64_t *)(vmsa + 0x350), 0x222200001111);
   check("B.1.4: it went on", *(volatile uint64_t *)(vmsa + 0x348), 1);
 }
 
