@@ -3,6 +3,7 @@ import Crypto
 
 extension TPMEngine {
   mutating func process() throws(Stop) {
+    if job.isEndorsementKey { return try makeEndorsementKey() }
     var reader = Reader(job.command, from: 0, to: job.command.count)
     guard job.command.count >= 10 else { throw .code(.commandSize) }
     let tag = try reader.u16()

@@ -195,6 +195,8 @@ struct Job {
   /// The next result to hand out.
   var cursor = 0
   var isRerun = false
+  /// No command: the endorsement key is computed.
+  var isEndorsementKey = false
 
   mutating func wipe() {
     command.wipe()

@@ -31,6 +31,15 @@ static inline uint64_t apus_cycles(void) {
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (uint64_t)high << 32 | low;
 }
+struct apus_seed {
+  uint64_t word;
+  uint8_t valid;
+};
+static inline struct apus_seed apus_seed(void) {
+  struct apus_seed r;
+  __asm__ volatile("rdseed %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
+  return r;
+}
 static inline uint64_t apus_read_cr2(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr2, %0" : "=r"(value));
@@ -77,13 +86,22 @@ static inline uint32_t apus_exchange32(uint32_t *word, uint32_t expected, uint32
   return expected;
 }
 static inline uint64_t apus_increment64(uint64_t *word) { return __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST); }
+// Memory that a guest writes at the same time: one access each.
+static inline uint8_t apus_window_load8(uint64_t address) { return *(volatile uint8_t *)address; }
+static inline uint16_t apus_window_load16(uint64_t address) { return *(volatile uint16_t *)address; }
+static inline uint32_t apus_window_load32(uint64_t address) { return *(volatile uint32_t *)address; }
+static inline uint64_t apus_window_load64(uint64_t address) { return *(volatile uint64_t *)address; }
+static inline void apus_window_store8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
+static inline void apus_window_store16(uint64_t address, uint16_t value) { *(volatile uint16_t *)address = value; }
+static inline void apus_window_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+static inline void apus_window_store64(uint64_t address, uint64_t value) { *(volatile uint64_t *)address = value; }
 static inline uint32_t apus_device_load32(uint64_t address) { return *(volatile uint32_t *)address; }
 static inline void apus_device_store32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;
 }
 
-// Fills every general register, waits for so many interrupts, and says whether all came back: 1, else 0.
-uint64_t apus_check_registers(uint64_t interrupts);
+// Fills every general register, waits until so many interrupts were taken in all, and says whether all came back: 1, else 0.
+uint64_t apus_check_registers(uint64_t count);
 
 // Loads the GDT and IDT, reloads every segment register, and loads the task register.
 void apus_load_tables(uint64_t gdt, uint16_t gdt_limit, uint64_t idt, uint16_t idt_limit);
