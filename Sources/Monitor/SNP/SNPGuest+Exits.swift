@@ -23,6 +23,7 @@ extension SNPGuest {
       resumeFrame(index, vmpl)
       leave(index, vmpl, .interrupt)
     case .nmi, .virtualInterrupt: cpu.resumeDelivery()
+    case .iret: processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.returns(&cpu)
     case .hlt:
       cpu.skip(1)
       leave(index, vmpl, .hlt)
