@@ -161,7 +161,10 @@ let bareOnly: [Target] =
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
     board(
       "tdp",
-      ["Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks", "X86"]),
+      [
+        "Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks",
+        "X86",
+      ]),
   ]
 
 let hostedOnly: [Target] = [
