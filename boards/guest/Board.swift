@@ -1,4 +1,4 @@
-// Board: the test guest: statements of snp-svsm.md D from inside the guest, on every vCPU, or random calls.
+// Board: the test guest: statements of snp-svsm.md D from inside the guest, on every vCPU, or random calls, or measured ones.
 import GuestPort
 import SVSMProtocol
 import Seams
@@ -22,6 +22,8 @@ import Seams
   tally.check(0, setUp == .success, "the first pages and the GHCB are the guest's", setUp, on: report)
   if header.asks("fuzz") {
     Fuzzer(port: port, report: report).run(&tally, seed: header.number(after: "seed=") ?? 1)
+  } else if header.asks("bench") {
+    Bench(port: port, report: report).run(&tally)
   } else {
     Statements(port: port, report: report).run(&tally)
     Neighbours(port: port, report: report).run(&tally)

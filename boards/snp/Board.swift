@@ -1,5 +1,5 @@
 // Board: the SNP board: the kernel at VMPL0 of an SEV-SNP guest.
-import Idle
+
 import Kernel
 import Machine
 import SNPPlatform
@@ -32,10 +32,9 @@ import X86
     machine.fillProcessor(.boot, apicID: machine.apicID, root: PhysicalAddress(0))
     machine.loadTables()
     KernelImage.noteEntry()
-    let doorbell = platform.doorbell
-    Kernel(machine: machine, platform: platform).boot { _, _ throws(SpawnError) in
-      let idle = IdleService(SNPHalter(doorbell, flush: { ApusMachine().flush() }))
-      try spawn("idle", level: 7) { await idle.run() }
-    }
+    let tasks = BoardTasks(platform)
+    Kernel(machine: machine, platform: platform).boot(
+      prepare: { tasks.prepare($0.processors) },
+      { _, cpu throws(SpawnError) in try tasks.start(cpu) })
   }
 }
