@@ -60,6 +60,8 @@ public struct BenchFile: Codable, Sendable {
     public var floor: String?
     /// What was subtracted from every reading.
     public var probeMinimum: UInt64
+    /// One operation in ticks, from the best of five batches: finer than a single reading can be.
+    public var batch: Double?
     /// Instructions of one operation.
     public var instructions: Double?
     /// Locked instructions among them.

@@ -27,6 +27,7 @@ public struct FixedBytes<let capacity: Int>: Sendable {
   }
 
   /// A copy of a span, cut at `capacity`.
+  @inline(never)
   public init(_ span: borrowing Span<UInt8>) {
     self.init()
     count = min(capacity, span.count)
@@ -71,6 +72,7 @@ public struct FixedBytes<let capacity: Int>: Sendable {
 
   /// Adds a span; false (and nothing added) if it does not fit.
   @discardableResult
+  @inline(never)
   public mutating func append(_ bytes: borrowing Span<UInt8>) -> Bool {
     guard bytes.count <= capacity &- count else { return false }
     for index in bytes.indices { storage[count &+ index] = bytes[index] }
@@ -106,9 +108,11 @@ public struct FixedBytes<let capacity: Int>: Sendable {
   }
 
   /// Whether both have the same length and bytes, in time that depends on the lengths only.
+  @inline(never)
   public func matches(_ other: borrowing Span<UInt8>) -> Bool { ConstantTime.equal(span, other) }
 
   /// Overwrites all bytes and becomes empty.
+  @inline(never)
   public mutating func wipe() {
     Wipe.bytes(&storage)
     count = 0

@@ -23,9 +23,10 @@ extension Kernel {
     }
     guard cpu == .boot else { return }
     let end = CheckEnd(
-      report: { longest in
-        self.platform.console.write("sleeps: longest lateness in ticks: ")
-        self.platform.console.write(decimal: longest)
+      report: { what, value in
+        self.platform.console.write(what)
+        self.platform.console.write(": ")
+        self.platform.console.write(decimal: value)
         self.platform.console.endLine()
       },
       verdict: { passed in
@@ -42,7 +43,7 @@ extension Kernel {
     }
     if options.has("test", "reserve") || options.has("test", "objects") {
       let check = ReserveCheck(
-        blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow })
+        blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow }, report: end.report)
       let withClosures = options.has("test", "objects")
       try spawn("reserve check") { end.verdict(withClosures ? await check.runObjects() : await check.runFrames()) }
     }
@@ -55,10 +56,10 @@ extension Kernel {
 
 /// What a check does at its end; not generic, so that a task may hold it.
 final class CheckEnd: @unchecked Sendable {
-  let report: (UInt64) -> Void
+  let report: (String, UInt64) -> Void
   let verdict: (Bool) -> Void
 
-  init(report: @escaping (UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
+  init(report: @escaping (String, UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
     self.report = report
     self.verdict = verdict
   }
@@ -98,9 +99,9 @@ final class SleepCheck: @unchecked Sendable {
     }
   }
 
-  nonisolated(nonsending) func collect(_ wanted: Int, _ report: (UInt64) -> Void) async -> Bool {
+  nonisolated(nonsending) func collect(_ wanted: Int, _ report: (String, UInt64) -> Void) async -> Bool {
     for _ in 0..<wanted { _ = try? await done.receive() }
-    report(latest.load(ordering: .relaxed))
+    report("longest lateness of a sleep in ticks", latest.load(ordering: .relaxed))
     return early.load(ordering: .relaxed) == 0
   }
 }
@@ -116,13 +117,8 @@ final class InterruptCheck: @unchecked Sendable {
       arm(deadline)
       // Every other interrupt comes while this task keeps the CPU: it is kept until somebody waits.
       if round & 1 == 1 { while ThisCPU.now < deadline &+ wait {} }
-      do throws(WaitError) {
-        try await withDeadline(ThisCPU.now &+ 10_000 &* wait) { () async throws(WaitError) in
-          try await Executor.waitForInterrupt(InterruptSource.timer)
-        }
-      } catch {
-        return false
-      }
+      // No deadline around this: the idle task would arm the one timer for it.
+      do throws(WaitError) { try await Executor.waitForInterrupt(InterruptSource.timer) } catch { return false }
       if ThisCPU.now < deadline { return false }
     }
     return true
@@ -133,11 +129,15 @@ final class InterruptCheck: @unchecked Sendable {
 final class ReserveCheck: @unchecked Sendable {
   private let blocks: () -> UInt64
   private let isHeapLow: () -> Bool
+  private let report: (String, UInt64) -> Void
   private static let isOpen = Atomic<Bool>(false)
 
-  init(blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool) {
+  init(
+    blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool, report: @escaping (String, UInt64) -> Void
+  ) {
     self.blocks = blocks
     self.isHeapLow = isHeapLow
+    self.report = report
   }
 
   /// Tasks without captures, until there is no block for one more; then frames of 100 KiB.
@@ -152,6 +152,12 @@ final class ReserveCheck: @unchecked Sendable {
     let after = blocks()
     await openGate()
     let again = (try? spawn("last") {}) != nil
+    report("tasks started before memory ran out", count)
+    report("blocks of the reserve in use: before", before)
+    report("with the deepest frames", drawn)
+    report("after", after)
+    report("spawning goes on", again ? 1 : 0)
+    report("heap low", isHeapLow() ? 1 : 0)
     return count > 1000 && before == 0 && drawn > 0 && sum == depth && after == 0 && again && !isHeapLow()
   }
 
@@ -169,6 +175,10 @@ final class ReserveCheck: @unchecked Sendable {
     for _ in 0..<8 { await Leaf.yield() }
     let recovered = !isHeapLow()
     let again = (try? spawn("last") { await self.wait(0) }) != nil
+    report("tasks started before memory ran out", count)
+    report("heap low then", low ? 1 : 0)
+    report("heap low after", recovered ? 0 : 1)
+    report("spawning goes on", again ? 1 : 0)
     return count > 1000 && low && recovered && again
   }
 

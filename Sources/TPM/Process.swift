@@ -3,6 +3,7 @@ import Crypto
 
 extension TPMEngine {
   mutating func process() throws(Stop) {
+    if job.isEndorsementKey { return try makeEndorsementKey() }
     var reader = Reader(job.command, from: 0, to: job.command.count)
     guard job.command.count >= 10 else { throw .code(.commandSize) }
     let tag = try reader.u16()
@@ -17,8 +18,8 @@ extension TPMEngine {
     if !volatile.isFailed {
       if volatile.isStarted == (code == 0x144) { throw .code(.initialize) }
     }
-    var context = Context(info: info)
-    try readHandles(&reader, &context)
+    let context = Context(info: info)
+    try readHandles(&reader, context)
     context.parameters = reader.offset
     if tag == 0x8002 {
       let authSize = Int(try reader.u32())
@@ -27,8 +28,8 @@ extension TPMEngine {
       if info.flags.contains(.noSessions) { throw .code(.authContext) }
       var area = Reader(job.command, from: reader.offset, to: end)
       context.parameters = end
-      try readSessions(&area, &context)
-      try authorize(&context)
+      try readSessions(&area, context)
+      try authorize(context)
     } else {
       for index in 0..<info.handleCount where info.roles[index] != .none { throw .code(.authMissing) }
     }
@@ -42,7 +43,7 @@ extension TPMEngine {
     if info.flags.contains(.responseHandle) { out.u32(0) }
     if tag == 0x8002 { out.u32(0) }
     let start = out.count
-    try dispatch(&parameters, &context)
+    try dispatch(&parameters, context)
     if let handle = context.responseHandle { out.patch32(10, handle) }
     let end = out.count
     if tag == 0x8002 {
@@ -59,7 +60,8 @@ extension TPMEngine {
 
   func isSessionCapable(_ info: CommandInfo) -> Bool { !info.flags.contains(.noSessions) }
 
-  private mutating func readHandles(_ reader: inout Reader, _ context: inout Context) throws(Stop) {
+  @inline(never)
+  private mutating func readHandles(_ reader: inout Reader, _ context: Context) throws(Stop) {
     for index in 0..<context.info.handleCount {
       guard reader.remaining >= 4 else { throw .handle(.insufficient, index &+ 1) }
       let handle = try reader.u32()
@@ -146,22 +148,26 @@ extension TPMEngine {
     return index < volatile.slots.count ? index : nil
   }
 
+  /// A copy of a loaded session; `set` makes its changes count.
+  @inline(never)
   func session(_ handle: UInt32) -> Session? {
     guard Handle.isSession(handle) else { return nil }
     let index = Int(handle & 0xFFFFFF)
-    guard index < volatile.sessions.count, case .loaded(let session) = volatile.sessions[index] else {
+    guard index < volatile.sessions.count, case .loaded(let loaded) = volatile.sessions[index] else {
       return nil
     }
-    guard (Handle.type(handle) == 0x02) == (session.kind == .hmac) else { return nil }
-    return session
+    guard (Handle.type(handle) == 0x02) == (loaded.kind == .hmac) else { return nil }
+    return Session(copying: loaded)
   }
 
+  @inline(never)
   mutating func set(_ handle: UInt32, _ session: Session) {
     let index = Int(handle & 0xFFFFFF)
     if index < volatile.sessions.count { volatile.sessions[index] = .loaded(session) }
   }
 
   /// The object of a handle; a sequence is no object.
+  @inline(never)
   func object(_ handle: UInt32, _ number: Int) throws(Stop) -> TPMObject {
     if let slot = slotIndex(handle) {
       if case .object(let object) = volatile.slots[slot] { return object }
@@ -171,14 +177,16 @@ extension TPMEngine {
     throw .handle(.handle, number)
   }
 
+  @inline(never)
   func sequence(_ handle: UInt32, _ number: Int) throws(Stop) -> Sequence {
-    guard let slot = slotIndex(handle), case .sequence(let sequence) = volatile.slots[slot] else {
+    guard let slot = slotIndex(handle), case .sequence(let running) = volatile.slots[slot] else {
       throw .handle(.mode, number)
     }
-    return sequence
+    return running.sequence
   }
 
   /// The name of any entity (Part 1 §16 table 3).
+  @inline(never)
   func name(_ handle: UInt32) -> Name {
     switch Handle.type(handle) {
     case 0x80:

@@ -76,7 +76,6 @@ public struct TPMEngine {
   mutating func wipeVolatile() {
     for index in 0..<volatile.slots.count { clear(slot: index) }
     for index in 0..<volatile.sessions.count {
-      if case .loaded(var session) = volatile.sessions[index] { session.wipe() }
       volatile.sessions[index] = .free
     }
     volatile.null.wipe()
@@ -84,11 +83,6 @@ public struct TPMEngine {
   }
 
   mutating func clear(slot index: Int) {
-    switch volatile.slots[index] {
-    case .empty: break
-    case .object(var object): object.wipe()
-    case .sequence(var sequence): sequence.wipe()
-    }
     volatile.slots[index] = .empty
   }
 
@@ -121,14 +115,11 @@ public struct TPMEngine {
     while true {
       if let operation = job.operation {
         guard left > 0 else { return false }
-        var running = operation
-        job.operation = nil
-        left &-= running.cost
-        if running.step() {
-          job.results.append(running.result)
-          running.wipe()
-        } else {
-          job.operation = running
+        left &-= operation.cost
+        if operation.step() {
+          job.results.append(operation.result)
+          operation.wipe()
+          job.operation = nil
         }
         continue
       }
@@ -203,6 +194,8 @@ struct Job {
   /// The next result to hand out.
   var cursor = 0
   var isRerun = false
+  /// No command: the endorsement key is computed.
+  var isEndorsementKey = false
 
   mutating func wipe() {
     command.wipe()

@@ -26,6 +26,7 @@ import Seams
     Bench(port: port, report: report).run(&tally)
   } else {
     Statements(port: port, report: report).run(&tally)
+    Interrupts(port: port, report: report).run(&tally)
     Neighbours(port: port, report: report).run(&tally)
   }
   tally.finish(on: report)

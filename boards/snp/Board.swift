@@ -7,6 +7,10 @@ import Seams
 import Tasks
 import X86
 
+#if APUS_BENCH
+  import KernelLatency
+#endif
+
 @main struct SNPBoard {
   static func main() {
     let hardware = SNPCPU()
@@ -32,9 +36,20 @@ import X86
     machine.fillProcessor(.boot, apicID: machine.apicID, root: PhysicalAddress(0))
     machine.loadTables()
     KernelImage.noteEntry()
-    let tasks = BoardTasks(platform)
-    Kernel(machine: machine, platform: platform).boot(
-      prepare: { tasks.prepare($0.processors) },
-      { _, cpu throws(SpawnError) in try tasks.start(cpu) })
+    #if APUS_BENCH
+      let doorbell = platform.doorbell
+      let bench = KernelLatency(
+        machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
+      Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+        // VMPL0 arms no timer.
+        try bench.start(
+          kernel, cpu, SNPHalter(doorbell, flush: { ApusMachine().flush() }), canSleep: false)
+      }
+    #else
+      let tasks = BoardTasks(platform)
+      Kernel(machine: machine, platform: platform).boot(
+        prepare: { tasks.prepare($0.processors) },
+        { _, cpu throws(SpawnError) in try tasks.start(cpu) })
+    #endif
   }
 }

@@ -1,6 +1,8 @@
 // Bytes: TPM commands as byte strings, for the slice bench.
 
-func u16(_ value: Int) -> [UInt8] { [UInt8(truncatingIfNeeded: value &>> 8), UInt8(truncatingIfNeeded: value)] }
+func u16(_ value: Int) -> [UInt8] {
+  [UInt8(truncatingIfNeeded: value &>> 8), UInt8(truncatingIfNeeded: value)]
+}
 
 func u32(_ value: UInt32) -> [UInt8] {
   [

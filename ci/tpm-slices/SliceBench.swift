@@ -83,7 +83,8 @@ public final class SliceBench {
     let answer = engine.response
     guard word(answer, 6) == 0, word(answer, 10) &>> 8 == 0x0080_0000 else { return }
     switch answer.count {
-    case 14...: if answer[0] == 0x80 { _ = engine.execute(command(0x165, u32(word(answer, 10))), milliseconds: 1) }
+    case 14...:
+      if answer[0] == 0x80 { _ = engine.execute(command(0x165, u32(word(answer, 10))), milliseconds: 1) }
     default: break
     }
   }
@@ -131,7 +132,8 @@ public final class SliceBench {
     let area = u32(0x0150_0001) + u16(0xB) + u32(0x0004_0004) + u16(0) + u16(1024)
     measure(
       "NV_DefineSpace", command(0x12A, [0x4000_0001], sessions: 1, u16(0) + sized(area)), repeats: false)
-    measure("NV_Write of 1 KiB", command(0x137, [0x0150_0001, 0x0150_0001], sessions: 1, sized(kilobyte) + u16(0)))
+    measure(
+      "NV_Write of 1 KiB", command(0x137, [0x0150_0001, 0x0150_0001], sessions: 1, sized(kilobyte) + u16(0)))
     measure("NV_Read of 1 KiB", command(0x14E, [0x0150_0001, 0x0150_0001], sessions: 1, u16(1024) + u16(0)))
   }
 
@@ -151,7 +153,8 @@ public final class SliceBench {
     if made.count >= 2 { counter = [made[made.count &- 2], made[made.count &- 1]] }
     measure(
       "ZGen_2Phase \(name)",
-      command(0x18D, [exchange], sessions: 1, sized(point) + sized(point) + u16(0x19) + counter), repeats: false)
+      command(0x18D, [exchange], sessions: 1, sized(point) + sized(point) + u16(0x19) + counter),
+      repeats: false)
     drop(exchange)
     drop(storage)
   }
@@ -165,7 +168,8 @@ public final class SliceBench {
     drop(key)
     let decryptor = primary("CreatePrimary \(name) decrypting", Template.rsaDecrypt(bits), repeats: false)
     let message = [UInt8](repeating: 7, count: 32)
-    let sealed = measure("RSA_Encrypt \(name)", command(0x174, u32(decryptor) + sized(message) + u16(0x10) + u16(0)))
+    let sealed = measure(
+      "RSA_Encrypt \(name)", command(0x174, u32(decryptor) + sized(message) + u16(0x10) + u16(0)))
     measure(
       "RSA_Decrypt \(name)",
       command(0x159, [decryptor], sessions: 1, sized(field(sealed, 10)) + u16(0x10) + u16(0)))
@@ -175,7 +179,8 @@ public final class SliceBench {
   /// Create, Load, seal, unseal, contexts and a salted session below a storage key.
   private func children(_ name: String, _ parent: UInt32) {
     let made = measure(
-      "Create \(name) child", command(0x153, [parent], sessions: 1, sized(u32(0)) + sized(Template.eccSign(3)) + u16(0) + u32(0)))
+      "Create \(name) child",
+      command(0x153, [parent], sessions: 1, sized(u32(0)) + sized(Template.eccSign(3)) + u16(0) + u32(0)))
     let secret = field(made, 14)
     let open = field(made, 16 &+ secret.count)
     let child = word(
@@ -188,7 +193,8 @@ public final class SliceBench {
     let data = [UInt8](repeating: 3, count: 128)
     let blob = measure(
       "Create sealed below \(name)",
-      command(0x153, [parent], sessions: 1, sized(u16(0) + sized(data)) + sized(Template.sealed) + u16(0) + u32(0)))
+      command(
+        0x153, [parent], sessions: 1, sized(u16(0) + sized(data)) + sized(Template.sealed) + u16(0) + u32(0)))
     let sealed = field(blob, 14)
     let object = word(
       measure(

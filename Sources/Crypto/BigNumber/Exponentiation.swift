@@ -4,7 +4,9 @@
 ///
 /// The sixteen powers are read by scanning all of them; a step takes the same time for every
 /// window. The exponent's width `bits` is public, its value is not.
-struct Exponentiation<let n: Int, let e: Int>: Sendable {
+/// It lives on the heap, as all jobs of this room do: its table is kilobytes, and a kernel's stack is small.
+/// One job holds it and never copies it, hence `@unchecked`.
+final class Exponentiation<let n: Int, let e: Int>: @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
 
   let ring: Montgomery<n>
@@ -31,11 +33,13 @@ struct Exponentiation<let n: Int, let e: Int>: Sendable {
     position = min(e &* 64, (bits &+ 3) & ~3)
   }
 
+  deinit { wipe() }
+
   /// Whether the power is complete.
   var isFinished: Bool { ready == 16 && position == 0 }
 
   /// Does one step; true when the power is complete.
-  mutating func step() -> Bool {
+  func step() -> Bool {
     if ready < 16 {
       for _ in 0..<4 where ready < 16 {
         table[ready] = ring.multiply(table[ready &- 1], table[1])
@@ -62,13 +66,13 @@ struct Exponentiation<let n: Int, let e: Int>: Sendable {
   }
 
   /// Runs to the end; for tests and for short exponents.
-  mutating func finish() -> Number {
+  func finish() -> Number {
     while !step() {}
     return power
   }
 
   /// Overwrites the exponent and all powers.
-  mutating func wipe() {
+  func wipe() {
     Wipe.words(&exponent)
     Wipe.words(&power)
     for index in 0..<16 { Wipe.words(&table[index]) }

@@ -17,6 +17,7 @@ struct Montgomery<let n: Int>: Sendable {
   let square: Number
 
   /// The ring of a modulus; nil if that is even or its highest bit is clear.
+  @inline(never)
   init?(_ modulus: Number) {
     guard modulus[0] & 1 == 1, modulus[n &- 1] &>> 63 == 1 else { return nil }
     self.modulus = modulus

@@ -15,7 +15,7 @@ public struct ECDSASignature: Sendable {
 }
 
 /// Signs one digest, a step at a time.
-struct ECDSASigning<C: Curve>: Sendable {
+final class ECDSASigning<C: Curve>: @unchecked Sendable {
   enum Stage: Sendable { case multiply, affine, invert, done }
 
   var key: Wide
@@ -56,7 +56,9 @@ struct ECDSASigning<C: Curve>: Sendable {
     C.number(digest.extracting(first: min(digest.count, C.size))) ?? Limbs<6>.zero
   }
 
-  private mutating func start() {
+  deinit { wipe() }
+
+  private func start() {
     // A candidate is rejected with a probability below 2^-32; 16 in a row would mean a broken hash.
     for _ in 0..<16 {
       var candidate = FixedBytes<48>(zeros: C.size)
@@ -70,7 +72,7 @@ struct ECDSASigning<C: Curve>: Sendable {
     stage = .multiply
   }
 
-  mutating func step() -> Bool {
+  func step() -> Bool {
     switch stage {
     case .multiply:
       if multiplication.step() { stage = .affine }
@@ -90,7 +92,7 @@ struct ECDSASigning<C: Curve>: Sendable {
     return false
   }
 
-  private mutating func forget() {
+  private func forget() {
     Wipe.words(&key)
     Wipe.words(&nonce)
     drbg.wipe()
@@ -102,7 +104,7 @@ struct ECDSASigning<C: Curve>: Sendable {
     return ECDSASignature(r: C.bytes(r), s: C.bytes(s))
   }
 
-  mutating func wipe() {
+  func wipe() {
     forget()
     Wipe.words(&digest)
     Wipe.words(&r)
@@ -138,14 +140,8 @@ public struct ECDSASigner: Sendable {
   /// Does a step of at most 250,000 instructions; true when the signature is there.
   public mutating func step() -> Bool {
     switch job {
-    case .p256(var signing):
-      let isDone = signing.step()
-      job = .p256(signing)
-      return isDone
-    case .p384(var signing):
-      let isDone = signing.step()
-      job = .p384(signing)
-      return isDone
+    case .p256(let signing): return signing.step()
+    case .p384(let signing): return signing.step()
     }
   }
 
@@ -166,12 +162,8 @@ public struct ECDSASigner: Sendable {
   /// Overwrites key, nonce and intermediate values of an abandoned job.
   public mutating func wipe() {
     switch job {
-    case .p256(var signing):
-      signing.wipe()
-      job = .p256(signing)
-    case .p384(var signing):
-      signing.wipe()
-      job = .p384(signing)
+    case .p256(let signing): signing.wipe()
+    case .p384(let signing): signing.wipe()
     }
   }
 }

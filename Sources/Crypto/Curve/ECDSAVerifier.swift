@@ -1,7 +1,7 @@
 // ECDSAVerifier: the ECDSA verification of FIPS 186-5 §6.4.2 as a resumable job.
 
 /// Verifies one signature, a step at a time.
-struct ECDSAVerification<C: Curve>: Sendable {
+final class ECDSAVerification<C: Curve>: @unchecked Sendable {
   var first: ScalarMultiplication<C>
   var second: ScalarMultiplication<C>
   let r: Wide
@@ -20,7 +20,7 @@ struct ECDSAVerification<C: Curve>: Sendable {
     self.r = r
   }
 
-  mutating func step() -> Bool {
+  func step() -> Bool {
     switch stage {
     case 0: if first.step() { stage = 1 }
     case 1: if second.step() { stage = 2 }
@@ -65,14 +65,8 @@ public struct ECDSAVerifier: Sendable {
   public mutating func step() -> Bool {
     switch job {
     case .refused: return true
-    case .p256(var verification):
-      let isDone = verification.step()
-      job = .p256(verification)
-      return isDone
-    case .p384(var verification):
-      let isDone = verification.step()
-      job = .p384(verification)
-      return isDone
+    case .p256(let verification): return verification.step()
+    case .p384(let verification): return verification.step()
     }
   }
 

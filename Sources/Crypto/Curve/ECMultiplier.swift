@@ -1,12 +1,16 @@
 // ECMultiplier: public keys and Diffie-Hellman points as a resumable job.
 
-struct ECMultiplication<C: Curve>: Sendable {
+final class ECMultiplication<C: Curve>: @unchecked Sendable {
   var multiplication: ScalarMultiplication<C>
   var isMultiplied = false
   var result: ECPoint?
   var isDone = false
 
-  mutating func step() -> Bool {
+  init(_ multiplication: ScalarMultiplication<C>) { self.multiplication = multiplication }
+
+  deinit { multiplication.wipe() }
+
+  func step() -> Bool {
     if isDone { return true }
     if !isMultiplied {
       isMultiplied = multiplication.step()
@@ -32,10 +36,10 @@ public struct ECMultiplier: Sendable {
     switch curve {
     case .p256:
       guard let number = P256.number(scalar), P256.isScalar(number) else { return nil }
-      job = .p256(ECMultiplication(multiplication: ScalarMultiplication(base: number)))
+      job = .p256(ECMultiplication(ScalarMultiplication(base: number)))
     case .p384:
       guard let number = P384.number(scalar), P384.isScalar(number) else { return nil }
-      job = .p384(ECMultiplication(multiplication: ScalarMultiplication(base: number)))
+      job = .p384(ECMultiplication(ScalarMultiplication(base: number)))
     }
   }
 
@@ -45,25 +49,19 @@ public struct ECMultiplier: Sendable {
     case .p256:
       guard let number = P256.number(scalar), P256.isScalar(number), let point = point.decoded(P256.self)
       else { return nil }
-      job = .p256(ECMultiplication(multiplication: ScalarMultiplication(number, point)))
+      job = .p256(ECMultiplication(ScalarMultiplication(number, point)))
     case .p384:
       guard let number = P384.number(scalar), P384.isScalar(number), let point = point.decoded(P384.self)
       else { return nil }
-      job = .p384(ECMultiplication(multiplication: ScalarMultiplication(number, point)))
+      job = .p384(ECMultiplication(ScalarMultiplication(number, point)))
     }
   }
 
   /// Does a step of at most 250,000 instructions; true when the point is there.
   public mutating func step() -> Bool {
     switch job {
-    case .p256(var multiplication):
-      let isDone = multiplication.step()
-      job = .p256(multiplication)
-      return isDone
-    case .p384(var multiplication):
-      let isDone = multiplication.step()
-      job = .p384(multiplication)
-      return isDone
+    case .p256(let multiplication): return multiplication.step()
+    case .p384(let multiplication): return multiplication.step()
     }
   }
 
@@ -84,12 +82,8 @@ public struct ECMultiplier: Sendable {
   /// Overwrites the scalar and intermediate points of an abandoned job.
   public mutating func wipe() {
     switch job {
-    case .p256(var multiplication):
-      multiplication.multiplication.wipe()
-      job = .p256(multiplication)
-    case .p384(var multiplication):
-      multiplication.multiplication.wipe()
-      job = .p384(multiplication)
+    case .p256(let multiplication): multiplication.multiplication.wipe()
+    case .p384(let multiplication): multiplication.multiplication.wipe()
     }
   }
 }

@@ -153,7 +153,7 @@ enum P256: Curve {
   static func orderInvert(_ scalar: Wide) -> Wide {
     guard let ring = orderRing else { return Limbs<6>.zero }
     let exponent = Limbs<4>.subtract(ring.modulus, Limbs<4>.small(2)).difference
-    var power = Exponentiation<4, 4>(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
+    let power = Exponentiation<4, 4>(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
     let inverse = wide(ring.leave(power.finish()))
     power.wipe()
     return inverse

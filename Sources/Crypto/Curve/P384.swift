@@ -131,7 +131,7 @@ enum P384: Curve {
   static func orderInvert(_ scalar: Wide) -> Wide {
     guard let ring = orderRing else { return zero }
     let exponent = Limbs<6>.subtract(ring.modulus, Limbs<6>.small(2)).difference
-    var power = Exponentiation<6, 6>(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
+    let power = Exponentiation<6, 6>(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
     let inverse = ring.leave(power.finish())
     power.wipe()
     return inverse

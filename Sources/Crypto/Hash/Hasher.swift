@@ -14,6 +14,7 @@ public struct Hasher: Sendable {
   var core: Core
 
   /// A hash of nothing yet.
+  @inline(never)
   public init(_ algorithm: HashAlgorithm) {
     self.algorithm = algorithm
     switch algorithm {
@@ -25,6 +26,7 @@ public struct Hasher: Sendable {
   }
 
   /// Takes in all bytes of a span.
+  @inline(never)
   public mutating func update(_ bytes: borrowing Span<UInt8>) {
     switch core {
     case .sha1(var hash):
@@ -43,6 +45,7 @@ public struct Hasher: Sendable {
   }
 
   /// Takes in one byte.
+  @inline(never)
   public mutating func update(byte: UInt8) {
     let one: InlineArray<1, UInt8> = [byte]
     update(one.span)
@@ -59,6 +62,7 @@ public struct Hasher: Sendable {
   }
 
   /// The digest of all bytes so far; wipes and restarts the hash.
+  @inline(never)
   public mutating func finalize() -> Digest {
     switch core {
     case .sha1(var hash):
@@ -81,6 +85,7 @@ public struct Hasher: Sendable {
   }
 
   /// The digest of one span.
+  @inline(never)
   public static func hash(_ algorithm: HashAlgorithm, _ bytes: borrowing Span<UInt8>) -> Digest {
     var hash = Hasher(algorithm)
     hash.update(bytes)
@@ -88,6 +93,7 @@ public struct Hasher: Sendable {
   }
 
   /// Overwrites the state and starts anew.
+  @inline(never)
   public mutating func wipe() { _ = finalize() }
 }
 
@@ -98,6 +104,7 @@ extension Hasher {
   public static var savedSize: Int { 200 }
 
   /// The running state in a layout of its own, for a TPM sequence that is context-saved.
+  @inline(never)
   public func save() -> InlineArray<200, UInt8> {
     var out = InlineArray<200, UInt8>(repeating: 0)
     func put(_ value: UInt64, _ offset: Int) {
@@ -127,6 +134,7 @@ extension Hasher {
   }
 
   /// A hash that goes on from a saved state; every byte string of the right size is a state.
+  @inline(never)
   public init(_ algorithm: HashAlgorithm, saved: InlineArray<200, UInt8>) {
     self.init(algorithm)
     func get(_ offset: Int) -> UInt64 {

@@ -6,6 +6,7 @@ public struct HMAC: Sendable {
   var outer: Hasher
 
   /// An HMAC under `key`, which is hashed first if it is longer than a block (FIPS 198-1 §4).
+  @inline(never)
   public init(_ algorithm: HashAlgorithm, key: borrowing Span<UInt8>) {
     inner = Hasher(algorithm)
     outer = Hasher(algorithm)
@@ -29,9 +30,11 @@ public struct HMAC: Sendable {
   public var algorithm: HashAlgorithm { inner.algorithm }
 
   /// Takes in all bytes of a span.
+  @inline(never)
   public mutating func update(_ bytes: borrowing Span<UInt8>) { inner.update(bytes) }
 
   /// Takes in one byte.
+  @inline(never)
   public mutating func update(byte: UInt8) { inner.update(byte: byte) }
 
   /// Takes in a big-endian integer.
@@ -40,6 +43,7 @@ public struct HMAC: Sendable {
   }
 
   /// The code of all bytes so far; wipes the state.
+  @inline(never)
   public mutating func finalize() -> Digest {
     var middle = inner.finalize()
     outer.update(middle.span)
@@ -48,12 +52,14 @@ public struct HMAC: Sendable {
   }
 
   /// Overwrites the keyed state.
+  @inline(never)
   public mutating func wipe() {
     inner.wipe()
     outer.wipe()
   }
 
   /// The code of one span.
+  @inline(never)
   public static func code(
     _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, _ bytes: borrowing Span<UInt8>
   ) -> Digest {
@@ -63,6 +69,7 @@ public struct HMAC: Sendable {
   }
 
   /// The inner hash's running state, for a TPM HMAC sequence that is context-saved.
+  @inline(never)
   public func save() -> InlineArray<400, UInt8> {
     let first = inner.save()
     let second = outer.save()
@@ -75,6 +82,7 @@ public struct HMAC: Sendable {
   }
 
   /// An HMAC that goes on from a saved state.
+  @inline(never)
   public init(_ algorithm: HashAlgorithm, saved: InlineArray<400, UInt8>) {
     var first = InlineArray<200, UInt8>(repeating: 0)
     var second = InlineArray<200, UInt8>(repeating: 0)

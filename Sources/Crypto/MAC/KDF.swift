@@ -6,6 +6,7 @@ public enum KDF {
   ///
   /// The label's terminating zero is added here. If `bits` is no multiple of eight, the top bits of
   /// the first byte are cleared. `out` must hold ⌈bits/8⌉ bytes; any further bytes are left alone.
+  @inline(never)
   public static func a(
     _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
     _ contextV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
@@ -34,6 +35,7 @@ public enum KDF {
   /// KDFe: SP 800-56A one-step derivation with a hash, over the shared secret `z`.
   ///
   /// Same label, truncation and clearing rules as `a`.
+  @inline(never)
   public static func e(
     _ algorithm: HashAlgorithm, z: borrowing Span<UInt8>, label: String, _ partyU: borrowing Span<UInt8>,
     _ partyV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
@@ -60,6 +62,7 @@ public enum KDF {
   }
 
   /// KDFa into a fixed byte string of ⌈bits/8⌉ bytes, at most 64.
+  @inline(never)
   public static func a(
     _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
     _ contextV: borrowing Span<UInt8>, bits: Int
@@ -71,6 +74,7 @@ public enum KDF {
   }
 
   /// KDFe into a fixed byte string of ⌈bits/8⌉ bytes, at most 64.
+  @inline(never)
   public static func e(
     _ algorithm: HashAlgorithm, z: borrowing Span<UInt8>, label: String, _ partyU: borrowing Span<UInt8>,
     _ partyV: borrowing Span<UInt8>, bits: Int

@@ -28,15 +28,12 @@ struct PrimeSearch<let n: Int>: Sendable {
 
   /// Draws a candidate, or does one window of a power; true when `candidate` is a prime.
   mutating func step() -> Bool {
-    guard var running = power else {
+    guard let running = power else {
       draw()
       if isSieved() { start() }
       return false
     }
-    guard running.step() else {
-      power = running
-      return false
-    }
+    guard running.step() else { return false }
     let passes = isWitnessed(running)
     running.wipe()
     power = nil

@@ -24,34 +24,51 @@ public struct RSAPublicKey: Sendable {
 }
 
 /// A private key with exponent 65537, as the values that the Chinese remainder theorem needs.
+///
+/// Copies share the values, which are overwritten when the last one goes.
 public struct RSAPrivateKey: Sendable {
   enum Values: Sendable {
-    case k2048(RSAValues<16>)
-    case k3072(RSAValues<24>)
+    case k2048(RSASecrets<16>)
+    case k3072(RSASecrets<24>)
   }
-  var values: Values
+
+  // On the heap: a key is kilobytes, and a kernel's stack is small.
+  final class Storage: Sendable {
+    let values: Values
+    let publicKey: RSAPublicKey
+
+    init(_ values: Values, _ publicKey: RSAPublicKey) {
+      self.values = values
+      self.publicKey = publicKey
+    }
+  }
+
+  let storage: Storage
+  var values: Values { storage.values }
+
+  init(values: Values, publicKey: RSAPublicKey) { storage = Storage(values, publicKey) }
+
   /// The public half.
-  public let publicKey: RSAPublicKey
+  public var publicKey: RSAPublicKey { storage.publicKey }
 
   /// The first prime, big-endian, half the modulus long.
   public var prime: FixedBytes<192> {
     switch values {
-    case .k2048(let values): RSAValues<16>.bytes(values.p)
-    case .k3072(let values): RSAValues<24>.bytes(values.p)
+    case .k2048(let secrets): RSAValues<16>.bytes(secrets.values.p)
+    case .k3072(let secrets): RSAValues<24>.bytes(secrets.values.p)
     }
   }
+}
 
-  /// Overwrites the private values.
-  public mutating func wipe() {
-    switch values {
-    case .k2048(var inner):
-      inner.wipe()
-      values = .k2048(inner)
-    case .k3072(var inner):
-      inner.wipe()
-      values = .k3072(inner)
-    }
-  }
+/// The values of a private key in one place, overwritten when nobody holds them any more.
+///
+/// Only `deinit` changes them, hence `@unchecked`.
+final class RSASecrets<let n: Int>: @unchecked Sendable {
+  private(set) var values: RSAValues<n>
+
+  init(_ values: RSAValues<n>) { self.values = values }
+
+  deinit { values.wipe() }
 }
 
 /// Two primes of n limbs with their exponents and the second's inverse modulo the first.

@@ -1,7 +1,7 @@
 // RSAKeyGenerator: an RSA key pair from a seeded generator, as a resumable job.
 
 /// Finds two primes and prepares the key, a step at a time.
-struct RSAKeyGeneration<let n: Int>: Sendable {
+final class RSAKeyGeneration<let n: Int>: @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
 
   var search: PrimeSearch<n>
@@ -14,12 +14,10 @@ struct RSAKeyGeneration<let n: Int>: Sendable {
     inversion = nil
   }
 
-  mutating func step() -> Bool {
-    if var running = inversion {
-      let isDone = running.step()
-      inversion = running
-      return isDone
-    }
+  deinit { wipe() }
+
+  func step() -> Bool {
+    if let inversion { return inversion.step() }
     guard search.step() else { return false }
     let found = search.candidate
     guard let p = first else {
@@ -44,14 +42,13 @@ struct RSAKeyGeneration<let n: Int>: Sendable {
     return distance &>> 29 != 0
   }
 
-  mutating func wipe() {
+  func wipe() {
     search.wipe()
     if var number = first {
       Wipe.words(&number)
       first = number
     }
-    inversion?.values.wipe()
-    inversion?.power.wipe()
+    inversion?.wipe()
   }
 }
 
@@ -79,12 +76,8 @@ public struct RSAKeyGenerator: Sendable {
   public mutating func step() -> Bool {
     guard !isDone else { return true }
     switch job {
-    case .k2048(var generation):
-      isDone = generation.step()
-      job = .k2048(generation)
-    case .k3072(var generation):
-      isDone = generation.step()
-      job = .k3072(generation)
+    case .k2048(let generation): isDone = generation.step()
+    case .k3072(let generation): isDone = generation.step()
     }
     return isDone
   }
@@ -97,13 +90,13 @@ public struct RSAKeyGenerator: Sendable {
       guard let values = generation.inversion?.values else { return nil }
       let modulus = RSAValues<16>.modulus(values.p, values.q)
       return RSAPublicKey(modulus: modulus.span, exponent: 65537).map {
-        RSAPrivateKey(values: .k2048(values), publicKey: $0)
+        RSAPrivateKey(values: .k2048(RSASecrets(values)), publicKey: $0)
       }
     case .k3072(let generation):
       guard let values = generation.inversion?.values else { return nil }
       let modulus = RSAValues<24>.modulus(values.p, values.q)
       return RSAPublicKey(modulus: modulus.span, exponent: 65537).map {
-        RSAPrivateKey(values: .k3072(values), publicKey: $0)
+        RSAPrivateKey(values: .k3072(RSASecrets(values)), publicKey: $0)
       }
     }
   }
@@ -117,12 +110,8 @@ public struct RSAKeyGenerator: Sendable {
   /// Overwrites the primes of the job.
   public mutating func wipe() {
     switch job {
-    case .k2048(var generation):
-      generation.wipe()
-      job = .k2048(generation)
-    case .k3072(var generation):
-      generation.wipe()
-      job = .k3072(generation)
+    case .k2048(let generation): generation.wipe()
+    case .k3072(let generation): generation.wipe()
     }
   }
 }

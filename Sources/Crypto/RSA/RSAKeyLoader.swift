@@ -1,7 +1,7 @@
 // RSAKeyLoader: the CRT values of a modulus and one of its primes, as a resumable job.
 
 /// Computes 1/q modulo p by Fermat, a step at a time.
-struct RSAInversion<let n: Int>: Sendable {
+final class RSAInversion<let n: Int>: @unchecked Sendable {
   var values: RSAValues<n>
   var power: Exponentiation<n, n>
 
@@ -13,7 +13,14 @@ struct RSAInversion<let n: Int>: Sendable {
     power = Exponentiation(ring, base: ring.enter(values.q), exponent: exponent, bits: n &* 64)
   }
 
-  mutating func step() -> Bool {
+  deinit { wipe() }
+
+  func wipe() {
+    values.wipe()
+    power.wipe()
+  }
+
+  func step() -> Bool {
     guard power.step() else { return false }
     values.inverse = power.power
     power.wipe()
@@ -79,12 +86,8 @@ public struct RSAKeyLoader: Sendable {
   public mutating func step() -> Bool {
     guard !isDone else { return true }
     switch job {
-    case .k2048(var inversion):
-      isDone = inversion.step()
-      job = .k2048(inversion)
-    case .k3072(var inversion):
-      isDone = inversion.step()
-      job = .k3072(inversion)
+    case .k2048(let inversion): isDone = inversion.step()
+    case .k3072(let inversion): isDone = inversion.step()
     }
     return isDone
   }
@@ -93,8 +96,10 @@ public struct RSAKeyLoader: Sendable {
   public var key: RSAPrivateKey? {
     guard isDone else { return nil }
     switch job {
-    case .k2048(let inversion): return RSAPrivateKey(values: .k2048(inversion.values), publicKey: publicKey)
-    case .k3072(let inversion): return RSAPrivateKey(values: .k3072(inversion.values), publicKey: publicKey)
+    case .k2048(let inversion):
+      return RSAPrivateKey(values: .k2048(RSASecrets(inversion.values)), publicKey: publicKey)
+    case .k3072(let inversion):
+      return RSAPrivateKey(values: .k3072(RSASecrets(inversion.values)), publicKey: publicKey)
     }
   }
 
@@ -107,14 +112,8 @@ public struct RSAKeyLoader: Sendable {
   /// Overwrites the private values of the job.
   public mutating func wipe() {
     switch job {
-    case .k2048(var inversion):
-      inversion.values.wipe()
-      inversion.power.wipe()
-      job = .k2048(inversion)
-    case .k3072(var inversion):
-      inversion.values.wipe()
-      inversion.power.wipe()
-      job = .k3072(inversion)
+    case .k2048(let inversion): inversion.wipe()
+    case .k3072(let inversion): inversion.wipe()
     }
   }
 }

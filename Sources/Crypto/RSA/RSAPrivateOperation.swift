@@ -4,11 +4,11 @@
 ///
 /// Each exponent is blinded by a random 64-bit multiple of prime - 1. The result leaves only after
 /// result^65537 gave the message back, so that a fault can't reveal a prime.
-struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
+final class RSAPrivatePower<let n: Int, let m: Int>: @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
   enum Stage: Sendable { case first, second, combine, check, done, failed }
 
-  var values: RSAValues<n>
+  let secrets: RSASecrets<n>
   let publicKey: RSAPublicKey
   let message: RSANumber
   let blind: UInt64
@@ -18,18 +18,19 @@ struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
   var check: RSAPublicPower<m>?
   var stage = Stage.first
 
-  init?(_ values: RSAValues<n>, _ publicKey: RSAPublicKey, _ message: borrowing Span<UInt8>, blind: UInt64) {
+  init?(_ secrets: RSASecrets<n>, _ publicKey: RSAPublicKey, _ message: borrowing Span<UInt8>, blind: UInt64)
+  {
     guard let modulus = Limbs<m>.number(publicKey.modulus.span), let number = Limbs<m>.number(message),
       Limbs<m>.less(number, modulus) != 0
     else { return nil }
-    self.values = values
+    self.secrets = secrets
     self.publicKey = publicKey
     self.message = RSANumber(message)
     self.blind = blind
     firstPower = Limbs<n>.zero
     result = RSANumber()
     check = nil
-    guard let power = Self.power(self.message, values.p, values.dp, blind) else { return nil }
+    guard let power = Self.power(self.message, secrets.values.p, secrets.values.dp, blind) else { return nil }
     self.power = power
   }
 
@@ -55,12 +56,14 @@ struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
     return Exponentiation(ring, base: base, exponent: wide, bits: n &* 64 &+ 64)
   }
 
-  mutating func step() -> Bool {
+  deinit { wipe() }
+
+  func step() -> Bool {
     switch stage {
     case .first:
       guard power.step() else { break }
       firstPower = power.power
-      if let next = Self.power(message, values.q, values.dq, blind) {
+      if let next = Self.power(message, secrets.values.q, secrets.values.dq, blind) {
         power = next
         stage = .second
       } else {
@@ -73,10 +76,8 @@ struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
       check = RSAPublicPower<m>(publicKey, result.span)
       stage = check == nil ? .failed : .check
     case .check:
-      guard var running = check else { break }
-      let isDone = running.step()
-      check = running
-      if isDone {
+      guard let running = check else { break }
+      if running.step() {
         stage = running.result(size: publicKey.size).matches(message.span) ? .done : .failed
         forget()
       }
@@ -89,12 +90,12 @@ struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
   }
 
   // Garner: second + q·((first - second)/q mod p).
-  private mutating func combine() {
-    guard let ring = Montgomery<n>(values.p) else { return }
+  private func combine() {
+    guard let ring = Montgomery<n>(secrets.values.p) else { return }
     var second = power.ring.leave(power.power)
     let difference = ring.subtract(firstPower, ring.enter(second))
-    var quotient = ring.leave(ring.multiply(difference, values.inverse))
-    var (low, high) = RSAValues<n>.product(quotient, values.q)
+    var quotient = ring.leave(ring.multiply(difference, secrets.values.inverse))
+    var (low, high) = RSAValues<n>.product(quotient, secrets.values.q)
     let (sum, carry) = Limbs<n>.add(low, second)
     low = sum
     high = Limbs<n>.add(high, Limbs<n>.small(carry)).sum
@@ -106,13 +107,12 @@ struct RSAPrivatePower<let n: Int, let m: Int>: Sendable {
     Wipe.words(&high)
   }
 
-  private mutating func forget() {
-    values.wipe()
+  private func forget() {
     power.wipe()
     Wipe.words(&firstPower)
   }
 
-  mutating func wipe() {
+  func wipe() {
     forget()
     result.wipe()
   }
@@ -131,13 +131,13 @@ public struct RSAPrivateOperation: Sendable {
   /// `blind` is a fresh random word.
   public init?(_ key: RSAPrivateKey, _ message: borrowing Span<UInt8>, blind: UInt64) {
     switch key.values {
-    case .k2048(let values):
-      guard let power = RSAPrivatePower<16, 32>(values, key.publicKey, message, blind: blind) else {
+    case .k2048(let secrets):
+      guard let power = RSAPrivatePower<16, 32>(secrets, key.publicKey, message, blind: blind) else {
         return nil
       }
       job = .k2048(power)
-    case .k3072(let values):
-      guard let power = RSAPrivatePower<24, 48>(values, key.publicKey, message, blind: blind) else {
+    case .k3072(let secrets):
+      guard let power = RSAPrivatePower<24, 48>(secrets, key.publicKey, message, blind: blind) else {
         return nil
       }
       job = .k3072(power)
@@ -147,14 +147,8 @@ public struct RSAPrivateOperation: Sendable {
   /// Does a step of at most 250,000 instructions; true when the job has ended.
   public mutating func step() -> Bool {
     switch job {
-    case .k2048(var power):
-      let isDone = power.step()
-      job = .k2048(power)
-      return isDone
-    case .k3072(var power):
-      let isDone = power.step()
-      job = .k3072(power)
-      return isDone
+    case .k2048(let power): power.step()
+    case .k3072(let power): power.step()
     }
   }
 
@@ -175,12 +169,8 @@ public struct RSAPrivateOperation: Sendable {
   /// Overwrites the private values of the job.
   public mutating func wipe() {
     switch job {
-    case .k2048(var power):
-      power.wipe()
-      job = .k2048(power)
-    case .k3072(var power):
-      power.wipe()
-      job = .k3072(power)
+    case .k2048(let power): power.wipe()
+    case .k3072(let power): power.wipe()
     }
   }
 }

@@ -1,7 +1,7 @@
 // RSAPublicOperation: a number to the public exponent, as a resumable job.
 
 /// message^e mod n by squaring and multiplying; everything is public here.
-struct RSAPublicPower<let m: Int>: Sendable {
+final class RSAPublicPower<let m: Int>: @unchecked Sendable {
   typealias Number = InlineArray<m, UInt64>
 
   let ring: Montgomery<m>
@@ -23,7 +23,7 @@ struct RSAPublicPower<let m: Int>: Sendable {
   }
 
   /// At most four multiplications; true when the power is complete.
-  mutating func step() -> Bool {
+  func step() -> Bool {
     for _ in 0..<2 where bit > 0 {
       bit &-= 1
       power = ring.multiply(power, power)
@@ -64,14 +64,8 @@ public struct RSAPublicOperation: Sendable {
   /// Does a step of at most 250,000 instructions; true when the result is there.
   public mutating func step() -> Bool {
     switch job {
-    case .k2048(var power):
-      let isDone = power.step()
-      job = .k2048(power)
-      return isDone
-    case .k3072(var power):
-      let isDone = power.step()
-      job = .k3072(power)
-      return isDone
+    case .k2048(let power): power.step()
+    case .k3072(let power): power.step()
     }
   }
 

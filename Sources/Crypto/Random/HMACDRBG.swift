@@ -25,6 +25,7 @@ public struct HMACDRBG: Sendable {
   public private(set) var requestCounter: UInt64
 
   /// A generator seeded by entropy, nonce and personalization string (§10.1.2.3).
+  @inline(never)
   public init(
     _ algorithm: HashAlgorithm = .sha256, entropy: borrowing Span<UInt8>, nonce: borrowing Span<UInt8>,
     personalization: borrowing Span<UInt8>
@@ -38,6 +39,7 @@ public struct HMACDRBG: Sendable {
   }
 
   /// A generator that goes on from a saved key and value; what is not of digest size is cut or padded.
+  @inline(never)
   public init(_ algorithm: HashAlgorithm, key: Digest, value: Digest, requestCounter: UInt64) {
     self.algorithm = algorithm
     self.key = Digest(zeros: algorithm.digestSize)
@@ -53,6 +55,7 @@ public struct HMACDRBG: Sendable {
   public var saved: (key: Digest, value: Digest, requestCounter: UInt64) { (key, value, requestCounter) }
 
   /// Mixes in fresh entropy and additional input (§10.1.2.4).
+  @inline(never)
   public mutating func reseed(entropy: borrowing Span<UInt8>, additional: borrowing Span<UInt8>) {
     let none = InlineArray<1, UInt8>(repeating: 0)
     mix(entropy, additional, none.span.extracting(first: 0))
@@ -60,6 +63,7 @@ public struct HMACDRBG: Sendable {
   }
 
   /// Mixes in data that is not entropy (HMAC_DRBG_Update, §10.1.2.2).
+  @inline(never)
   public mutating func mixIn(_ data: borrowing Span<UInt8>, _ more: borrowing Span<UInt8>) {
     let none = InlineArray<1, UInt8>(repeating: 0)
     mix(data, more, none.span.extracting(first: 0))
@@ -81,6 +85,7 @@ public struct HMACDRBG: Sendable {
   }
 
   /// `count` random bytes, at most 64.
+  @inline(never)
   public mutating func bytes(_ count: Int) -> Digest {
     var out = Digest(zeros: count)
     var span = out.mutableSpan
@@ -92,11 +97,13 @@ public struct HMACDRBG: Sendable {
   public var isReseedDue: Bool { requestCounter > Self.reseedInterval }
 
   /// Overwrites the state.
+  @inline(never)
   public mutating func wipe() {
     key.wipe()
     value.wipe()
   }
 
+  @inline(never)
   private mutating func fill(_ out: inout MutableSpan<UInt8>, _ additional: borrowing Span<UInt8>) {
     let none = InlineArray<1, UInt8>(repeating: 0)
     if additional.count > 0 {
@@ -118,6 +125,7 @@ public struct HMACDRBG: Sendable {
   }
 
   // HMAC_DRBG_Update (§10.1.2.2) with the provided data given as up to three parts.
+  @inline(never)
   private mutating func mix(
     _ first: borrowing Span<UInt8>, _ second: borrowing Span<UInt8>, _ third: borrowing Span<UInt8>
   ) {

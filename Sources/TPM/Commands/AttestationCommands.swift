@@ -67,6 +67,7 @@ extension TPMEngine {
     signature.write(&out)
   }
 
+  @inline(never)
   mutating func quote(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     r.next()
@@ -80,6 +81,7 @@ extension TPMEngine {
     try attest(0x8018, c.handles[0], key, scheme, extra, attested.bytes)
   }
 
+  @inline(never)
   mutating func certify(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     try r.finish()
@@ -92,6 +94,7 @@ extension TPMEngine {
     try attest(0x8017, c.handles[1], key, scheme, extra, attested.bytes)
   }
 
+  @inline(never)
   mutating func certifyCreation(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let extra: Digest = try r.sized()
@@ -114,6 +117,7 @@ extension TPMEngine {
     try attest(0x801A, c.handles[0], key, scheme, extra, attested.bytes)
   }
 
+  @inline(never)
   mutating func getTime(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     try r.finish()
@@ -123,6 +127,7 @@ extension TPMEngine {
     try attest(0x8019, c.handles[1], key, scheme, extra, attested.bytes)
   }
 
+  @inline(never)
   mutating func getSessionAuditDigest(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     try r.finish()
@@ -134,6 +139,7 @@ extension TPMEngine {
     try attest(0x8016, c.handles[1], key, scheme, extra, attested.bytes)
   }
 
+  @inline(never)
   mutating func getCommandAuditDigest(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     try r.finish()
@@ -151,6 +157,7 @@ extension TPMEngine {
     if key != nil { volatile.auditDigest = Digest() }
   }
 
+  @inline(never)
   mutating func nvCertify(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (extra, given, number) = try qualification(&r)
     r.next()

@@ -49,6 +49,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func getCapability(_ r: inout Reader) throws(Stop) {
     r.next()
     let capability = try r.u32()
@@ -147,9 +148,9 @@ extension TPMEngine {
     case 0x01: handles = persistent.indices.map { $0.handle }
     case 0x02:
       for index in 0..<volatile.sessions.count {
-        if case .loaded(let session) = volatile.sessions[index] {
+        if case .loaded(let loaded) = volatile.sessions[index] {
           // The property's type selects loaded sessions of both kinds (Part 2 §6.12).
-          handles.append((session.kind == .hmac ? Handle.hmacSession : Handle.policySession) | UInt32(index))
+          handles.append((loaded.kind == .hmac ? Handle.hmacSession : Handle.policySession) | UInt32(index))
         }
       }
     case 0x03:

@@ -54,6 +54,7 @@ extension TPMEngine {
     volatile.commitments.secret = drbg.bytes(48)
   }
 
+  @inline(never)
   mutating func ecEphemeral(_ r: inout Reader) throws(Stop) {
     r.next()
     guard let curve = Algorithm.curve(try r.u16()) else { throw r.error(.curve) }
@@ -64,6 +65,7 @@ extension TPMEngine {
     out.u16(UInt16(truncatingIfNeeded: volatile.commitments.next()))
   }
 
+  @inline(never)
   mutating func zGen2Phase(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (key, curve) = try eccKey(c.handles[0])
     r.next()
@@ -106,6 +108,7 @@ extension TPMEngine {
     return try r.eccPoint(curve)
   }
 
+  @inline(never)
   mutating func commit(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (key, curve) = try eccKey(c.handles[0])
     r.next()

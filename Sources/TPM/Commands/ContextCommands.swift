@@ -2,6 +2,7 @@
 import Crypto
 
 extension TPMEngine {
+  @inline(never)
   mutating func flushContext(_ r: inout Reader) throws(Stop) {
     r.next()
     let handle = try r.u32()
@@ -51,6 +52,7 @@ extension TPMEngine {
     cipher.wipe()
   }
 
+  @inline(never)
   mutating func contextSave(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let handle = c.handles[0]
@@ -69,7 +71,7 @@ extension TPMEngine {
         object.write(&body)
       case .sequence(let running):
         savedHandle = 0x8000_0001
-        running.write(&body)
+        running.sequence.write(&body)
       }
       volatile.objectContext = sequence
     } else {
@@ -100,7 +102,8 @@ extension TPMEngine {
     out.close(mark)
   }
 
-  mutating func contextLoad(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func contextLoad(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let sequence = try r.u64()
     let savedHandle = try r.u32()
@@ -141,7 +144,9 @@ extension TPMEngine {
     let slot: Slot
     do throws(Stop) {
       guard try body.u64() == sequence else { throw .code(.integrity) }
-      slot = savedHandle == 0x8000_0001 ? .sequence(try Sequence(&body)) : .object(try TPMObject(&body))
+      slot =
+        savedHandle == 0x8000_0001
+        ? .sequence(RunningSequence(try Sequence(&body))) : .object(try TPMObject(&body))
     } catch { throw .parameter(.integrity, 1) }
     c.responseHandle = try place(slot)
   }

@@ -7,7 +7,7 @@ extension TPMEngine {
   /// TPM2B_TEMPLATE's `unique` and the sensitive data are both a TPMS_DERIVE; the latter overrides the
   /// former (Part 2 §12.2.3.6). How a key follows from them is our own: a generator seeded by KDFa.
   mutating func createDerived(
-    _ r: inout Reader, _ c: inout Context, _ parent: TPMObject, _ auth: Digest, _ data: FixedBytes<192>
+    _ r: inout Reader, _ c: Context, _ parent: TPMObject, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) {
     var inner = r.nested(try r.sizedRange())
     let area = try inner.publicHead(nameMayBeNull: false)

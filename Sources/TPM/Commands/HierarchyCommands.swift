@@ -2,6 +2,7 @@
 import Crypto
 
 extension TPMEngine {
+  @inline(never)
   mutating func hierarchyControl(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let enable = try r.u32()
@@ -40,6 +41,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func hierarchyChangeAuth(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()
@@ -55,6 +57,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func setPrimaryPolicy(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let policy: Digest = try r.sized()
@@ -80,6 +83,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func clear(_ r: inout Reader) throws(Stop) {
     try r.finish()
     guard !persistent.disableClear else { throw .code(.disabled) }
@@ -116,6 +120,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func clearControl(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let disable = try r.yesNo()
@@ -125,6 +130,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func changeEPS(_ r: inout Reader) throws(Stop) {
     try r.finish()
     flush(hierarchy: Handle.endorsement)
@@ -137,6 +143,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func changePPS(_ r: inout Reader) throws(Stop) {
     try r.finish()
     flush(hierarchy: Handle.platform)
@@ -152,12 +159,14 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func dictionaryAttackLockReset(_ r: inout Reader) throws(Stop) {
     try r.finish()
     persistent.failedTries = 0
     touch()
   }
 
+  @inline(never)
   mutating func dictionaryAttackParameters(_ r: inout Reader) throws(Stop) {
     r.next()
     let tries = try r.u32()
@@ -186,6 +195,7 @@ extension TPMEngine {
     writeClockInfo(&out)
   }
 
+  @inline(never)
   mutating func readClock(_ r: inout Reader) throws(Stop) {
     try r.finish()
     var info = Writer()
@@ -193,6 +203,7 @@ extension TPMEngine {
     out.raw(info.bytes)
   }
 
+  @inline(never)
   mutating func clockSet(_ r: inout Reader) throws(Stop) {
     r.next()
     let new = try r.u64()
@@ -203,6 +214,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func clockRateAdjust(_ r: inout Reader) throws(Stop) {
     r.next()
     let adjust = try r.u8()
@@ -210,6 +222,7 @@ extension TPMEngine {
     try r.finish()
   }
 
+  @inline(never)
   mutating func ppCommands(_ r: inout Reader) throws(Stop) {
     r.next()
     _ = try codes(&r)
@@ -220,6 +233,7 @@ extension TPMEngine {
     throw .session(.pp, 1)
   }
 
+  @inline(never)
   mutating func setAlgorithmSet(_ r: inout Reader) throws(Stop) {
     r.next()
     let set = try r.u32()
@@ -237,6 +251,7 @@ extension TPMEngine {
     return list
   }
 
+  @inline(never)
   mutating func setCommandCodeAuditStatus(_ r: inout Reader) throws(Stop) {
     r.next()
     let hash = try r.hashOrNull()

@@ -28,6 +28,7 @@ extension TPMEngine {
     try checkAccess(auth, nv, owner: NVAttribute.ownerWrite, platform: NVAttribute.ppWrite)
   }
 
+  @inline(never)
   mutating func nvDefineSpace(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()
@@ -93,6 +94,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func nvUndefineSpace(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let index = try nvIndex(c.handles[1], 2)
@@ -102,7 +104,8 @@ extension TPMEngine {
     remove(index)
   }
 
-  mutating func nvUndefineSpaceSpecial(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func nvUndefineSpaceSpecial(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let index = try nvIndex(c.handles[0], 1)
     guard persistent.indices[index].has(NVAttribute.policyDelete) else { throw .handle(.attributes, 1) }
@@ -110,6 +113,7 @@ extension TPMEngine {
     c.isFirstHandleGone = true
   }
 
+  @inline(never)
   mutating func nvReadPublic(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let nv = persistent.indices[try nvIndex(c.handles[0], 1)]
@@ -125,6 +129,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func nvWrite(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.nvBuffer)
@@ -145,6 +150,7 @@ extension TPMEngine {
     setWritten(index)
   }
 
+  @inline(never)
   mutating func nvIncrement(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let index = try nvIndex(c.handles[1], 2)
@@ -160,6 +166,7 @@ extension TPMEngine {
     setWritten(index)
   }
 
+  @inline(never)
   mutating func nvSetBits(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let bits = try r.u64()
@@ -172,6 +179,7 @@ extension TPMEngine {
     setWritten(index)
   }
 
+  @inline(never)
   mutating func nvExtend(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.nvBuffer)
@@ -191,6 +199,7 @@ extension TPMEngine {
     setWritten(index)
   }
 
+  @inline(never)
   mutating func nvRead(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let size = Int(try r.u16())
@@ -206,6 +215,7 @@ extension TPMEngine {
     out.sized(Array(nv.data[offset..<(offset &+ size)]))
   }
 
+  @inline(never)
   mutating func nvWriteLock(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let index = try nvIndex(c.handles[1], 2)
@@ -220,6 +230,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func nvReadLock(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let index = try nvIndex(c.handles[1], 2)
@@ -231,6 +242,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func nvGlobalWriteLock(_ r: inout Reader) throws(Stop) {
     try r.finish()
     for index in 0..<persistent.indices.count where persistent.indices[index].has(NVAttribute.globalLock) {
@@ -240,6 +252,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func nvChangeAuth(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()

@@ -11,7 +11,8 @@ extension TPMEngine {
     return (outside, selection)
   }
 
-  mutating func createPrimary(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func createPrimary(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (auth, data) = try sensitiveCreate(&r)
     r.next()
     let area = try r.publicArea()
@@ -27,7 +28,7 @@ extension TPMEngine {
     out.sized(object.name)
   }
 
-  private mutating func makePrimary(
+  mutating func makePrimary(
     _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
     var parentName = Name()
@@ -57,6 +58,7 @@ extension TPMEngine {
     return object
   }
 
+  @inline(never)
   mutating func create(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (auth, data) = try sensitiveCreate(&r)
     r.next()
@@ -73,13 +75,14 @@ extension TPMEngine {
     object.wipe()
   }
 
-  mutating func createLoaded(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func createLoaded(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (auth, data) = try sensitiveCreate(&r)
     r.next()
     if !Self.isHierarchy(c.handles[0]) {
       let parent = try object(c.handles[0], 1)
       if parent.area.isDerivationParent {
-        try createDerived(&r, &c, parent, auth, data)
+        try createDerived(&r, c, parent, auth, data)
         return
       }
     }
@@ -107,7 +110,8 @@ extension TPMEngine {
     out.sized(object.name)
   }
 
-  mutating func load(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func load(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let blob = try r.sizedArray(limit: 1024)
     guard !blob.isEmpty else { throw r.error(.size) }
@@ -124,7 +128,8 @@ extension TPMEngine {
     out.sized(object.name)
   }
 
-  mutating func loadExternal(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func loadExternal(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let range = try r.sizedRange()
     var sensitive = r.nested(range)
@@ -172,6 +177,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func readPublic(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     guard let slot = slotIndex(c.handles[0]), case .sequence = volatile.slots[slot] else {
@@ -184,6 +190,7 @@ extension TPMEngine {
     throw .code(.sequenceHandle)
   }
 
+  @inline(never)
   mutating func unseal(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let object = try object(c.handles[0], 1)
@@ -193,6 +200,7 @@ extension TPMEngine {
     out.sized(object.secret)
   }
 
+  @inline(never)
   mutating func objectChangeAuth(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()
@@ -215,6 +223,7 @@ extension TPMEngine {
     object.wipe()
   }
 
+  @inline(never)
   mutating func evictControl(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let handle = try r.u32()

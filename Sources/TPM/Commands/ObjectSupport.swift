@@ -54,6 +54,7 @@ extension TPMEngine {
   /// Checks a public area of a new or loaded object.
   ///
   /// `parent` is nil under a primary seed.
+  @inline(never)
   func check(_ area: PublicArea, parent: TPMObject?, isNew: Bool, parameter: Int) throws(Stop) {
     func stop(_ code: ResponseCode) -> Stop { .parameter(code, parameter) }
     let fixedTPM = area.has(ObjectAttribute.fixedTPM)
@@ -165,6 +166,7 @@ extension TPMEngine {
   }
 
   /// Makes the key material of an object from a generator and fills in `unique`.
+  @inline(never)
   mutating func fill(_ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG)
     throws(Stop)
   {
@@ -218,6 +220,7 @@ extension TPMEngine {
   ///
   /// Objects of the endorsement hierarchy mix in both proofs where children hang below, so that Clear
   /// makes those unloadable; the key itself stays the same.
+  @inline(never)
   func primarySource(_ hierarchy: UInt32, _ area: PublicArea, _ data: FixedBytes<192>) -> HMACDRBG {
     var template = area
     template.attributes &= ~ObjectAttribute.stClear
@@ -233,6 +236,7 @@ extension TPMEngine {
   }
 
   /// TPMS_CREATION_DATA, its hash and ticket, and the object's name as the creating commands answer.
+  @inline(never)
   mutating func writeCreation(
     _ object: TPMObject, parent: TPMObject?, hierarchy: UInt32, outside: Digest, selection: PCRSelection
   ) {
@@ -261,6 +265,7 @@ extension TPMEngine {
     writeTicket(tag: 0x8021, hierarchy: hierarchy, creationTicket(hierarchy, object.name, creationHash))
   }
 
+  @inline(never)
   func creationTicket(_ hierarchy: UInt32, _ name: Name, _ creationHash: Digest) -> Digest {
     var mac = HMAC(.sha256, key: proof(hierarchy).span)
     mac.update(big: UInt16(0x8021))
@@ -269,6 +274,7 @@ extension TPMEngine {
     return mac.finalize()
   }
 
+  @inline(never)
   func verifiedTicket(_ hierarchy: UInt32, _ digest: Digest, _ name: Name) -> Digest {
     var mac = HMAC(.sha256, key: proof(hierarchy).span)
     mac.update(big: UInt16(0x8022))
@@ -277,6 +283,7 @@ extension TPMEngine {
     return mac.finalize()
   }
 
+  @inline(never)
   func hashTicket(_ hierarchy: UInt32, _ hash: HashAlgorithm, _ digest: Digest) -> Digest {
     var mac = HMAC(.sha256, key: proof(hierarchy).span)
     mac.update(big: UInt16(0x8024))
@@ -297,6 +304,7 @@ extension TPMEngine {
 
   // MARK: - Wrapping (Part 1 §22)
 
+  @inline(never)
   func parent(_ handle: UInt32, _ number: Int) throws(Stop) -> TPMObject {
     let parent = try object(handle, number)
     guard parent.area.isStorageKey, parent.hasSecret else { throw .handle(.type, number) }

@@ -78,6 +78,7 @@ extension TPMEngine {
     guard isLocality(job.locality, in: PCRBanks.extendLocalities(pcr)) else { throw .code(.locality) }
   }
 
+  @inline(never)
   mutating func pcrExtend(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let values = try r.digestValues()
@@ -89,6 +90,7 @@ extension TPMEngine {
     noteChange(pcr)
   }
 
+  @inline(never)
   mutating func pcrEvent(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: 1024)
@@ -111,6 +113,7 @@ extension TPMEngine {
     if handle != Handle.null { noteChange(Int(handle)) }
   }
 
+  @inline(never)
   mutating func pcrRead(_ r: inout Reader) throws(Stop) {
     r.next()
     var selection = try r.pcrSelection()
@@ -133,6 +136,7 @@ extension TPMEngine {
     for value in values { out.sized(value) }
   }
 
+  @inline(never)
   mutating func pcrReset(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     let pcr = Int(c.handles[0])
@@ -143,6 +147,7 @@ extension TPMEngine {
     noteChange(pcr)
   }
 
+  @inline(never)
   mutating func pcrAllocate(_ r: inout Reader) throws(Stop) {
     r.next()
     let selection = try r.pcrSelection()
@@ -168,6 +173,7 @@ extension TPMEngine {
     out.u32(24 * (20 + 32 + 48 + 64))
   }
 
+  @inline(never)
   mutating func pcrSetAuthPolicy(_ r: inout Reader) throws(Stop) {
     r.next()
     let policy: Digest = try r.sized()
@@ -183,6 +189,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func pcrSetAuthValue(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()

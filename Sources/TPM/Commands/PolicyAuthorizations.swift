@@ -40,7 +40,7 @@ extension TPMEngine {
     return end
   }
 
-  private func note(_ session: inout Session, cpHash: Digest, end: UInt64) {
+  private func note(_ session: Session, cpHash: Digest, end: UInt64) {
     if !cpHash.isEmpty {
       session.boundHashKind = .cpHash
       session.boundHash = cpHash
@@ -50,25 +50,27 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func policySecret(_ r: inout Reader, _ c: Context) throws(Stop) {
     let a = try authorization(&r)
     try r.finish()
-    var session = try policySession(c, 1)
+    let session = try policySession(c, 1)
     var end: UInt64 = 0
     if session.kind == .policy { end = try check(a, session) }
     let entity = name(c.handles[0])
-    update(&session, c.info.code, name: entity, reference: a.reference)
-    note(&session, cpHash: session.kind == .policy ? a.cpHash : Digest(), end: end)
+    update(session, c.info.code, name: entity, reference: a.reference)
+    note(session, cpHash: session.kind == .policy ? a.cpHash : Digest(), end: end)
     set(c.handles[1], session)
     writeTicket(a, end, 0x8023, entity, c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policySigned(_ r: inout Reader, _ c: Context) throws(Stop) {
     let a = try authorization(&r)
     r.next()
     let signature = try r.signature()
     try r.finish()
-    var session = try policySession(c, 1)
+    let session = try policySession(c, 1)
     let key = try object(c.handles[0], 1)
     var end: UInt64 = 0
     if session.kind == .policy {
@@ -82,8 +84,8 @@ extension TPMEngine {
       let digest = hasher.finalize()
       try verify(key, digest, signature, parameter: 5)
     }
-    update(&session, c.info.code, name: key.name, reference: a.reference)
-    note(&session, cpHash: session.kind == .policy ? a.cpHash : Digest(), end: end)
+    update(session, c.info.code, name: key.name, reference: a.reference)
+    note(session, cpHash: session.kind == .policy ? a.cpHash : Digest(), end: end)
     set(c.handles[1], session)
     writeTicket(a, end, 0x8025, key.name, c.handles[0], session)
   }
@@ -125,6 +127,7 @@ extension TPMEngine {
     return mac.finalize()
   }
 
+  @inline(never)
   mutating func policyTicket(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let timeoutBytes: FixedBytes<8> = try r.sized()
@@ -138,7 +141,7 @@ extension TPMEngine {
     let ticket = try r.ticket()
     guard ticket.tag == 0x8023 || ticket.tag == 0x8025 else { throw r.error(.tag) }
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     guard session.kind == .policy else { throw .handle(.attributes, 1) }
     guard timeoutBytes.count == 8 else { throw .parameter(.value, 1) }
     let timeout = UInt64(timeoutBytes.span)
@@ -151,11 +154,12 @@ extension TPMEngine {
     }
     let wanted = ticketDigest(ticket.tag, ticket.hierarchy, timeout, cpHash, reference, name)
     guard wanted.matches(ticket.digest.span) else { throw .parameter(.ticket, 5) }
-    update(&session, ticket.tag == 0x8023 ? 0x151 : 0x160, name: name, reference: reference)
-    note(&session, cpHash: cpHash, end: end)
+    update(session, ticket.tag == 0x8023 ? 0x151 : 0x160, name: name, reference: reference)
+    note(session, cpHash: cpHash, end: end)
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyAuthorize(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let approved: Digest = try r.sized()
@@ -167,7 +171,7 @@ extension TPMEngine {
     let ticket = try r.ticket()
     guard ticket.tag == 0x8022 else { throw r.error(.tag) }
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     guard key.count >= 2, let hash = Algorithm.hash(UInt16(key[0]) &<< 8 | UInt16(key[1])) else {
       throw .parameter(key.count < 2 ? .insufficient : .hash, 3)
     }
@@ -181,7 +185,7 @@ extension TPMEngine {
       guard wanted.matches(ticket.digest.span) else { throw .parameter(.value, 4) }
     }
     session.policyDigest = Digest(zeros: session.hash.digestSize)
-    update(&session, c.info.code, name: key, reference: reference)
+    update(session, c.info.code, name: key, reference: reference)
     set(c.handles[0], session)
   }
 }

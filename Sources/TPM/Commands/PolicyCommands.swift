@@ -8,7 +8,7 @@ extension TPMEngine {
   }
 
   /// policyDigest' = H(policyDigest ‖ command code ‖ data).
-  func extend(_ session: inout Session, _ code: UInt32, _ data: [UInt8]) {
+  func extend(_ session: Session, _ code: UInt32, _ data: [UInt8]) {
     var hasher = Hasher(session.hash)
     hasher.update(session.policyDigest.span)
     hasher.update(big: code)
@@ -17,72 +17,79 @@ extension TPMEngine {
   }
 
   /// The two steps of PolicySigned, PolicySecret and PolicyAuthorize (Part 3 §23.2.3).
-  func update(_ session: inout Session, _ code: UInt32, name: Name, reference: Digest) {
-    extend(&session, code, Array(name))
+  func update(_ session: Session, _ code: UInt32, name: Name, reference: Digest) {
+    extend(session, code, Array(name))
     var hasher = Hasher(session.hash)
     hasher.update(session.policyDigest.span)
     hasher.update(reference.span)
     session.policyDigest = hasher.finalize()
   }
 
+  @inline(never)
   mutating func policyRestart(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     session.resetPolicy(at: time, epoch: volatile.timeEpoch)
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyGetDigest(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     out.sized(try policySession(c).policyDigest)
   }
 
+  @inline(never)
   mutating func policyAuthValue(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
-    var session = try policySession(c)
-    extend(&session, 0x16B, [])
+    let session = try policySession(c)
+    extend(session, 0x16B, [])
     session.needsAuthValue = true
     session.needsPassword = false
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyPassword(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
-    var session = try policySession(c)
-    extend(&session, 0x16B, [])
+    let session = try policySession(c)
+    extend(session, 0x16B, [])
     session.needsAuthValue = false
     session.needsPassword = true
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyPhysicalPresence(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
-    var session = try policySession(c)
-    extend(&session, c.info.code, [])
+    let session = try policySession(c)
+    extend(session, c.info.code, [])
     session.needsPhysicalPresence = true
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyCommandCode(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let code = try r.u32()
     guard CommandTable.info(code) != nil else { throw .parameter(.policyCC, 1) }
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     if session.commandCode != 0 && session.commandCode != code { throw .parameter(.value, 1) }
     var data = Writer()
     data.u32(code)
-    extend(&session, c.info.code, data.bytes)
+    extend(session, c.info.code, data.bytes)
     session.commandCode = code
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyLocality(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let locality = try r.u8()
     try r.finish()
     guard locality != 0 else { throw .parameter(.range, 1) }
-    var session = try policySession(c)
+    let session = try policySession(c)
     var combined = locality
     if session.locality != 0 {
       if locality < 32 {
@@ -93,11 +100,12 @@ extension TPMEngine {
         guard session.locality == locality else { throw .parameter(.range, 1) }
       }
     }
-    extend(&session, c.info.code, [locality])
+    extend(session, c.info.code, [locality])
     session.locality = combined
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyOR(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let count = try r.u32()
@@ -109,7 +117,7 @@ extension TPMEngine {
       digests.append(digest)
     }
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     if session.kind == .policy {
       var isListed = false
       for digest in digests where digest.matches(session.policyDigest.span) { isListed = true }
@@ -118,17 +126,18 @@ extension TPMEngine {
     session.policyDigest = Digest(zeros: session.hash.digestSize)
     var data: [UInt8] = []
     for digest in digests { data += Array(digest) }
-    extend(&session, c.info.code, data)
+    extend(session, c.info.code, data)
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyPCR(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let given: Digest = try r.sized()
     r.next()
     let selection = try r.pcrSelection()
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     var (filtered, actual) = digest(selection, session.hash)
     if session.kind == .trial {
       if !given.isEmpty { actual = given }
@@ -139,7 +148,7 @@ extension TPMEngine {
     var data = Writer()
     filtered.write(&data)
     data.raw(actual)
-    extend(&session, c.info.code, data.bytes)
+    extend(session, c.info.code, data.bytes)
     if session.kind != .trial {
       session.pcrCounter = volatile.pcrs.counter
       session.checksPCR = true
@@ -153,39 +162,44 @@ extension TPMEngine {
     r.next()
     let digest: Digest = try r.sized()
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     if digest.count != session.hash.digestSize { throw .parameter(.size, 1) }
     if session.boundHashKind != .none {
       guard session.boundHashKind == kind, session.boundHash.matches(digest.span) else {
         throw .code(.cpHash)
       }
     }
-    extend(&session, c.info.code, Array(digest))
+    extend(session, c.info.code, Array(digest))
     session.boundHashKind = kind
     session.boundHash = digest
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyCpHash(_ r: inout Reader, _ c: Context) throws(Stop) { try policyHash(&r, c, .cpHash) }
+  @inline(never)
   mutating func policyNameHash(_ r: inout Reader, _ c: Context) throws(Stop) {
     try policyHash(&r, c, .nameHash)
   }
+  @inline(never)
   mutating func policyTemplate(_ r: inout Reader, _ c: Context) throws(Stop) {
     try policyHash(&r, c, .templateHash)
   }
 
+  @inline(never)
   mutating func policyNvWritten(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let state = try r.yesNo()
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     if session.checksNVWritten && session.nvWrittenState != state { throw .parameter(.value, 1) }
-    extend(&session, c.info.code, [state ? 1 : 0])
+    extend(session, c.info.code, [state ? 1 : 0])
     session.checksNVWritten = true
     session.nvWrittenState = state
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyDuplicationSelect(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let objectName: Name = try r.sized()
@@ -194,14 +208,14 @@ extension TPMEngine {
     r.next()
     let includes = try r.yesNo()
     try r.finish()
-    var session = try policySession(c)
+    let session = try policySession(c)
     guard session.boundHashKind == .none else { throw .code(.cpHash) }
     guard session.commandCode == 0 || session.commandCode == 0x14B else { throw .code(.commandCode) }
     var data = Writer()
     if includes { data.raw(objectName) }
     data.raw(parentName)
     data.yesNo(includes)
-    extend(&session, c.info.code, data.bytes)
+    extend(session, c.info.code, data.bytes)
     var hasher = Hasher(session.hash)
     hasher.update(objectName.span)
     hasher.update(parentName.span)
@@ -283,35 +297,38 @@ extension TPMEngine {
     guard Self.compare(part, Array(operand), operation) == true else { throw .code(.policy) }
   }
 
+  @inline(never)
   mutating func policyNV(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (operand, offset, operation) = try operand(&r)
-    var session = try policySession(c, 2)
+    let session = try policySession(c, 2)
     let index = try nvIndex(c.handles[1], 2)
     if session.kind == .policy {
       try checkNVRead(c.handles[0], c.handles[1])
       try check(persistent.indices[index].data, operand, offset, operation, isNV: true)
     }
     extend(
-      &session, c.info.code,
+      session, c.info.code,
       arguments(session.hash, operand, offset, operation) + Array(persistent.indices[index].name))
     set(c.handles[2], session)
   }
 
+  @inline(never)
   mutating func policyCounterTimer(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (operand, offset, operation) = try operand(&r)
-    var session = try policySession(c)
+    let session = try policySession(c)
     if session.kind == .policy {
       var info = Writer()
       writeTimeInfo(&info)
       try check(info.bytes, operand, offset, operation, isNV: false)
     }
-    extend(&session, c.info.code, arguments(session.hash, operand, offset, operation))
+    extend(session, c.info.code, arguments(session.hash, operand, offset, operation))
     set(c.handles[0], session)
   }
 
+  @inline(never)
   mutating func policyAuthorizeNV(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
-    var session = try policySession(c, 2)
+    let session = try policySession(c, 2)
     let index = try nvIndex(c.handles[1], 2)
     if session.kind == .policy {
       try checkNVRead(c.handles[0], c.handles[1])
@@ -326,7 +343,7 @@ extension TPMEngine {
       }
     }
     session.policyDigest = Digest(zeros: session.hash.digestSize)
-    extend(&session, c.info.code, Array(persistent.indices[index].name))
+    extend(session, c.info.code, Array(persistent.indices[index].name))
     set(c.handles[2], session)
   }
 }

@@ -84,6 +84,7 @@ extension TPMEngine {
 
   // MARK: - Credentials (Part 1 §24)
 
+  @inline(never)
   mutating func makeCredential(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let credential: Digest = try r.sized()
@@ -103,6 +104,7 @@ extension TPMEngine {
     out.sized(sealed)
   }
 
+  @inline(never)
   mutating func activateCredential(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let blob = try r.sizedArray(limit: 132)
@@ -162,6 +164,7 @@ extension TPMEngine {
 
   // MARK: - Duplication (Part 1 §23.3)
 
+  @inline(never)
   mutating func duplicate(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let innerKey: Digest = try r.sized()
@@ -227,6 +230,7 @@ extension TPMEngine {
     return bytes
   }
 
+  @inline(never)
   mutating func importObject(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let innerKey: Digest = try r.sized()
@@ -289,6 +293,7 @@ extension TPMEngine {
     return rest
   }
 
+  @inline(never)
   mutating func rewrap(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var data = try r.sizedArray(limit: 1024)

@@ -167,6 +167,7 @@ extension TPMEngine {
     guard isValid else { throw .parameter(.signature, parameter) }
   }
 
+  @inline(never)
   mutating func verifySignature(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let digest: Digest = try r.sized()
@@ -183,6 +184,7 @@ extension TPMEngine {
     writeTicket(tag: 0x8022, hierarchy: key.hierarchy, verifiedTicket(key.hierarchy, digest, key.name))
   }
 
+  @inline(never)
   mutating func sign(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let digest: Digest = try r.sized()
@@ -226,6 +228,7 @@ extension TPMEngine {
     if let last = label.last, last != 0 { throw .parameter(.value, 3) }
   }
 
+  @inline(never)
   mutating func rsaEncrypt(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let message: RSANumber = try r.sized()
@@ -255,6 +258,7 @@ extension TPMEngine {
     out.sized(sealed)
   }
 
+  @inline(never)
   mutating func rsaDecrypt(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let sealed: RSANumber = try r.sized()
@@ -296,6 +300,7 @@ extension TPMEngine {
     out.close(mark)
   }
 
+  @inline(never)
   mutating func ecdhKeyGen(_ r: inout Reader, _ c: Context) throws(Stop) {
     try r.finish()
     // Only the public part is used: any ECC key will do (Part 3 §14.4).
@@ -310,6 +315,7 @@ extension TPMEngine {
     writePoint(publicPoint)
   }
 
+  @inline(never)
   mutating func ecdhZGen(_ r: inout Reader, _ c: Context) throws(Stop) {
     let (key, curve) = try eccKey(c.handles[0])
     r.next()

@@ -2,6 +2,7 @@
 import Crypto
 
 extension TPMEngine {
+  @inline(never)
   mutating func startup(_ r: inout Reader) throws(Stop) {
     r.next()
     let type = try r.u16()
@@ -85,6 +86,7 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   private func startHCRTM(_ hasher: Hasher, _ state: inout Volatile) {
     var hasher = hasher
     let digest = hasher.finalize()
@@ -96,6 +98,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func shutdown(_ r: inout Reader) throws(Stop) {
     r.next()
     let type = try r.u16()
@@ -105,10 +108,7 @@ extension TPMEngine {
     if type == 1 {
       // Loaded sessions do not survive; saved ones do.
       for index in 0..<volatile.sessions.count {
-        if case .loaded(var session) = volatile.sessions[index] {
-          session.wipe()
-          volatile.sessions[index] = .free
-        }
+        if case .loaded = volatile.sessions[index] { volatile.sessions[index] = .free }
       }
       var saved = Writer()
       volatile.writeSaved(&saved)
@@ -129,12 +129,14 @@ extension TPMEngine {
     touch()
   }
 
+  @inline(never)
   mutating func selfTest(_ r: inout Reader) throws(Stop) {
     r.next()
     _ = try r.yesNo()
     try r.finish()
   }
 
+  @inline(never)
   mutating func incrementalSelfTest(_ r: inout Reader) throws(Stop) {
     r.next()
     let count = try r.u32()
@@ -147,12 +149,14 @@ extension TPMEngine {
     out.u32(0)
   }
 
+  @inline(never)
   mutating func getTestResult(_ r: inout Reader) throws(Stop) {
     try r.finish()
     out.u16(0)
     out.u32(volatile.isFailed ? ResponseCode.failure.rawValue : 0)
   }
 
+  @inline(never)
   mutating func getRandom(_ r: inout Reader) throws(Stop) {
     r.next()
     let wanted = Int(try r.u16())
@@ -160,6 +164,7 @@ extension TPMEngine {
     out.sized(drbg.bytes(min(wanted, 64)))
   }
 
+  @inline(never)
   mutating func stirRandom(_ r: inout Reader) throws(Stop) {
     r.next()
     let data: FixedBytes<128> = try r.sized()
@@ -169,6 +174,7 @@ extension TPMEngine {
     drbg.mixIn(data.span, none.span.extracting(first: 0))
   }
 
+  @inline(never)
   mutating func testParms(_ r: inout Reader) throws(Stop) {
     r.next()
     var area = PublicArea()
@@ -181,6 +187,7 @@ extension TPMEngine {
     try r.finish()
   }
 
+  @inline(never)
   mutating func eccParameters(_ r: inout Reader) throws(Stop) {
     r.next()
     let id = try r.u16()

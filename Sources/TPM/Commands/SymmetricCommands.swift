@@ -19,6 +19,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   mutating func hash(_ r: inout Reader) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.inputBuffer)
@@ -43,6 +44,7 @@ extension TPMEngine {
     return (key, hash)
   }
 
+  @inline(never)
   mutating func hmac(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.inputBuffer)
@@ -53,7 +55,8 @@ extension TPMEngine {
     out.sized(HMAC.code(hash, key: key.secret.span, data.span))
   }
 
-  mutating func hmacStart(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func hmacStart(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()
     r.next()
@@ -62,10 +65,11 @@ extension TPMEngine {
     auth.dropTrailingZeros()
     let (key, hash) = try macKey(c.handles[0], given)
     c.responseHandle = try place(
-      .sequence(Sequence(kind: .mac(HMAC(hash, key: key.secret.span)), auth: auth)))
+      .sequence(RunningSequence(Sequence(kind: .mac(HMAC(hash, key: key.secret.span)), auth: auth))))
   }
 
-  mutating func hashSequenceStart(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func hashSequenceStart(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     var auth: Digest = try r.sized()
     r.next()
@@ -73,24 +77,27 @@ extension TPMEngine {
     try r.finish()
     auth.dropTrailingZeros()
     if let hash {
-      c.responseHandle = try place(.sequence(Sequence(kind: .hash(Hasher(hash)), auth: auth)))
+      c.responseHandle = try place(
+        .sequence(RunningSequence(Sequence(kind: .hash(Hasher(hash)), auth: auth))))
       return
     }
     var hashes = InlineArray<4, Hasher>(repeating: Hasher(.sha1))
     for bank in 0..<4 { hashes[bank] = Hasher(HashAlgorithm.banks[bank]) }
-    c.responseHandle = try place(.sequence(Sequence(kind: .event(hashes), auth: auth)))
+    c.responseHandle = try place(.sequence(RunningSequence(Sequence(kind: .event(hashes), auth: auth))))
   }
 
+  @inline(never)
   mutating func sequenceUpdate(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.inputBuffer)
     try r.finish()
     var sequence = try sequence(c.handles[0], 1)
     sequence.update(data)
-    if let slot = slotIndex(c.handles[0]) { volatile.slots[slot] = .sequence(sequence) }
+    if let slot = slotIndex(c.handles[0]) { volatile.slots[slot] = .sequence(RunningSequence(sequence)) }
   }
 
-  mutating func sequenceComplete(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func sequenceComplete(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.inputBuffer)
     let hierarchy = try hierarchyParameter(&r)
@@ -110,7 +117,8 @@ extension TPMEngine {
     c.flushes = c.handles[0]
   }
 
-  mutating func eventSequenceComplete(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func eventSequenceComplete(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let data = try r.sizedArray(limit: Limits.inputBuffer)
     try r.finish()
@@ -129,6 +137,7 @@ extension TPMEngine {
     c.flushes = c.handles[1]
   }
 
+  @inline(never)
   mutating func encryptDecrypt(_ r: inout Reader, _ c: Context, second: Bool) throws(Stop) {
     var data: [UInt8] = []
     if second {

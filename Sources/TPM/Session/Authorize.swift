@@ -3,7 +3,8 @@ import Crypto
 
 extension TPMEngine {
   /// Reads up to three sessions and checks their form.
-  mutating func readSessions(_ reader: inout Reader, _ context: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func readSessions(_ reader: inout Reader, _ context: Context) throws(Stop) {
     var number = 0
     while reader.remaining > 0 {
       guard number < 3 else { throw .code(.authSize) }
@@ -23,7 +24,7 @@ extension TPMEngine {
       if number < context.info.handleCount && context.info.roles[number] != .none {
         entry.associated = context.handles[number]
       }
-      try check(entry, number, &context)
+      try check(entry, number, context)
       context.sessions.append(entry)
       number &+= 1
     }
@@ -32,7 +33,7 @@ extension TPMEngine {
     }
   }
 
-  private mutating func check(_ entry: CommandSession, _ number: Int, _ context: inout Context) throws(Stop) {
+  private mutating func check(_ entry: CommandSession, _ number: Int, _ context: Context) throws(Stop) {
     let ordinal = number &+ 1
     if entry.isPassword {
       guard entry.nonceCaller.isEmpty else { throw .session(.nonce, ordinal) }
@@ -76,7 +77,8 @@ extension TPMEngine {
   }
 
   /// Checks the authorization of every handle and the HMAC of every session.
-  mutating func authorize(_ context: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func authorize(_ context: Context) throws(Stop) {
     for number in 0..<context.sessions.count {
       if let handle = context.sessions[number].associated {
         try authorize(handle, number, context)
@@ -87,6 +89,7 @@ extension TPMEngine {
   }
 
   /// The hash over command code, names and parameters (Part 1 §16).
+  @inline(never)
   func cpHash(_ hash: HashAlgorithm, _ context: Context) -> Digest {
     var hasher = Hasher(hash)
     hasher.update(big: context.info.code)
@@ -95,6 +98,7 @@ extension TPMEngine {
     return hasher.finalize()
   }
 
+  @inline(never)
   private mutating func authorize(_ handle: UInt32, _ number: Int, _ context: Context) throws(Stop) {
     let entry = context.sessions[number]
     let role = context.info.roles[number]
@@ -126,6 +130,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   private mutating func checkPassword(_ handle: UInt32, _ entry: CommandSession, _ number: Int) throws(Stop) {
     var given = entry.hmac
     given.dropTrailingZeros()
@@ -134,12 +139,14 @@ extension TPMEngine {
   }
 
   /// Whether the session's key leaves the entity's authorization out because it is bound to it.
+  @inline(never)
   func isBound(_ session: Session, to handle: UInt32) -> Bool {
     guard session.kind == .hmac, !session.boundEntity.isEmpty else { return false }
     return session.boundEntity.matches(boundDigest(handle, session.hash).span)
   }
 
   /// What a bound session remembers: a hash of the entity's name and authorization.
+  @inline(never)
   func boundDigest(_ handle: UInt32, _ hash: HashAlgorithm) -> Digest {
     var hasher = Hasher(hash)
     var auth = authValue(handle)
@@ -150,6 +157,7 @@ extension TPMEngine {
     return hasher.finalize()
   }
 
+  @inline(never)
   private mutating func checkHMAC(_ number: Int, _ context: Context, includesAuth: Bool) throws(Stop) {
     let entry = context.sessions[number]
     guard let session = session(entry.handle) else { throw .code(.referenceSession(number)) }
@@ -189,6 +197,7 @@ extension TPMEngine {
 
   // MARK: - Policy
 
+  @inline(never)
   private func checkPolicy(
     _ session: Session, _ handle: UInt32, _ role: Role, _ number: Int, _ context: Context
   ) throws(Stop) {
@@ -239,6 +248,7 @@ extension TPMEngine {
 
   // The digest of the TPM2B_PUBLIC's content: the second parameter of the three creating commands. A
   // parameter encrypted on the way is decrypted later; its size field is not, and the template follows it.
+  @inline(never)
   private func templateHash(_ hash: HashAlgorithm, _ context: Context) -> Digest {
     var reader = Reader(job.command, from: context.parameters, to: job.command.count)
     do throws(Stop) {
@@ -256,6 +266,7 @@ extension TPMEngine {
 
   // MARK: - What an entity offers
 
+  @inline(never)
   func policy(_ handle: UInt32) -> (Digest, HashAlgorithm?) {
     switch Handle.type(handle) {
     case 0x80:
@@ -317,6 +328,7 @@ extension TPMEngine {
     }
   }
 
+  @inline(never)
   func publicArea(_ handle: UInt32) -> PublicArea? {
     if let slot = slotIndex(handle), case .object(let object) = volatile.slots[slot] { return object.area }
     if let index = persistent.object(handle) { return persistent.objects[index].object.area }
@@ -342,6 +354,7 @@ extension TPMEngine {
   }
 
   /// The authorization value of any entity.
+  @inline(never)
   func authValue(_ handle: UInt32) -> Digest {
     switch Handle.type(handle) {
     case 0x80:
@@ -349,7 +362,7 @@ extension TPMEngine {
       switch volatile.slots[slot] {
       case .empty: return Digest()
       case .object(let object): return object.auth
-      case .sequence(let sequence): return sequence.auth
+      case .sequence(let running): return running.sequence.auth
       }
     case 0x81: return persistent.object(handle).map { persistent.objects[$0].object.auth } ?? Digest()
     case 0x01: return persistent.index(handle).map { persistent.indices[$0].auth } ?? Digest()

@@ -16,8 +16,10 @@ struct CommandSession {
 }
 
 /// A command while it runs: its row, handles and sessions.
-struct Context {
-  var info: CommandInfo
+///
+/// A class: every handler is given it, and a copy for each would fill a kernel's stack.
+final class Context {
+  let info: CommandInfo
   var handles: InlineArray<3, UInt32> = [0, 0, 0]
   var sessions: [CommandSession] = []
   var decryptSession: Int?
@@ -30,5 +32,5 @@ struct Context {
   /// The first handle's entity no longer exists when the answer is built.
   var isFirstHandleGone = false
   var responseHandle: UInt32?
-  var cpHash256 = Digest()
+  init(info: CommandInfo) { self.info = info }
 }

@@ -6,6 +6,7 @@ extension TPMEngine {
   ///
   /// The size field is checked against the bytes that are there before anything is touched
   /// (CVE-2023-1017, CVE-2023-1018).
+  @inline(never)
   func decrypt(_ bytes: inout [UInt8], _ context: Context, _ number: Int) throws(Stop) {
     let start = context.parameters
     guard bytes.count &- start >= 2 else { throw .session(.insufficient, number &+ 1) }
@@ -21,12 +22,14 @@ extension TPMEngine {
     key.wipe()
   }
 
+  @inline(never)
   private func parameterKey(_ session: Session, _ entry: CommandSession) -> FixedBytes<128> {
     var key = FixedBytes<128>(session.key)
     if let handle = entry.associated { key.append(authValue(handle).span) }
     return key
   }
 
+  @inline(never)
   private static func crypt(
     _ session: Session, _ key: FixedBytes<128>, newer: Digest, older: Digest, encrypting: Bool,
     _ data: inout [UInt8]
@@ -62,6 +65,7 @@ extension TPMEngine {
   }
 
   /// Rolls nonces, encrypts the first response parameter, audits, and appends the response sessions.
+  @inline(never)
   mutating func finishSessions(_ context: Context, _ start: Int) {
     var renewed: InlineArray<3, Digest> = [Digest(), Digest(), Digest()]
     for number in 0..<context.sessions.count {
@@ -93,6 +97,7 @@ extension TPMEngine {
     return entry
   }
 
+  @inline(never)
   func rpHash(_ hash: HashAlgorithm, _ context: Context, _ parameters: [UInt8]) -> Digest {
     var hasher = Hasher(hash)
     hasher.update(big: UInt32(0))
@@ -101,6 +106,7 @@ extension TPMEngine {
     return hasher.finalize()
   }
 
+  @inline(never)
   private mutating func finish(_ context: Context, _ number: Int, _ nonce: Digest, _ parameters: [UInt8]) {
     let entry = context.sessions[number]
     if entry.isPassword {
@@ -109,7 +115,7 @@ extension TPMEngine {
       out.u16(0)
       return
     }
-    guard var session = session(entry.handle) else {
+    guard let session = session(entry.handle) else {
       // The command ended its own session: there is no key left to answer with.
       out.u16(0)
       out.u8(entry.attributes)
@@ -159,7 +165,6 @@ extension TPMEngine {
   mutating func flush(session handle: UInt32) {
     let index = Int(handle & 0xFFFFFF)
     guard index < volatile.sessions.count else { return }
-    if case .loaded(var session) = volatile.sessions[index] { session.wipe() }
     volatile.sessions[index] = .free
     if volatile.exclusiveAudit == handle { volatile.exclusiveAudit = 0 }
   }
@@ -171,7 +176,7 @@ extension TPMEngine {
       return
     }
     let entry = context.sessions[number]
-    guard var session = session(entry.handle) else { return }
+    guard let session = session(entry.handle) else { return }
     if !session.isAudit || entry.has(SessionAttribute.auditReset) {
       session.isAudit = true
       session.auditDigest = Digest(zeros: session.hash.digestSize)
@@ -192,6 +197,7 @@ extension TPMEngine {
   }
 
   /// Command audit (Part 1 §20.2).
+  @inline(never)
   mutating func auditCommand(_ context: Context, _ range: Range<Int>) {
     guard isAudited(context.info.code), context.info.code != 0x133 else { return }
     let hash = persistent.auditHash

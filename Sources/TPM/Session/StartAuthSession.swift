@@ -2,7 +2,8 @@
 import Crypto
 
 extension TPMEngine {
-  mutating func startAuthSession(_ r: inout Reader, _ c: inout Context) throws(Stop) {
+  @inline(never)
+  mutating func startAuthSession(_ r: inout Reader, _ c: Context) throws(Stop) {
     r.next()
     let nonceCaller: Digest = try r.sized()
     r.next()
@@ -39,7 +40,7 @@ extension TPMEngine {
       throw .code(.sessionHandles)
     }
     cancelOrderly()
-    var session = Session(
+    let session = Session(
       kind: kind, hash: hash, symmetric: symmetric, nonceTPM: drbg.bytes(nonceCaller.count))
     if kind != .hmac { session.resetPolicy(at: time, epoch: volatile.timeEpoch) }
     var key = FixedBytes<128>()

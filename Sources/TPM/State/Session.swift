@@ -2,7 +2,10 @@
 import Crypto
 
 /// A loaded session (Part 1 §19, §23).
-struct Session {
+///
+/// On the heap, so that no stack frame carries it. `TPMEngine.session` hands out copies: what a command
+/// changes counts only once it is set. Whoever drops one leaves no key behind.
+final class Session {
   enum Kind: UInt8 {
     case hmac = 0
     case policy = 1
@@ -57,8 +60,38 @@ struct Session {
     if kind != .hmac { policyDigest = Digest(zeros: hash.digestSize) }
   }
 
+  init(copying other: Session) {
+    kind = other.kind
+    hash = other.hash
+    symmetric = other.symmetric
+    nonceTPM = other.nonceTPM
+    key = other.key
+    boundEntity = other.boundEntity
+    isBoundToDA = other.isBoundToDA
+    isBoundToLockout = other.isBoundToLockout
+    isAudit = other.isAudit
+    auditDigest = other.auditDigest
+    policyDigest = other.policyDigest
+    startTime = other.startTime
+    timeEpoch = other.timeEpoch
+    timeout = other.timeout
+    commandCode = other.commandCode
+    locality = other.locality
+    pcrCounter = other.pcrCounter
+    boundHash = other.boundHash
+    boundHashKind = other.boundHashKind
+    needsAuthValue = other.needsAuthValue
+    needsPassword = other.needsPassword
+    needsPhysicalPresence = other.needsPhysicalPresence
+    checksNVWritten = other.checksNVWritten
+    nvWrittenState = other.nvWrittenState
+    checksPCR = other.checksPCR
+  }
+
+  deinit { wipe() }
+
   /// Back to the state of a fresh policy session; also TPM2_PolicyRestart.
-  mutating func resetPolicy(at time: UInt64, epoch: UInt32) {
+  func resetPolicy(at time: UInt64, epoch: UInt32) {
     policyDigest = Digest(zeros: hash.digestSize)
     startTime = time
     timeEpoch = epoch
@@ -76,7 +109,7 @@ struct Session {
     nvWrittenState = false
   }
 
-  mutating func wipe() {
+  func wipe() {
     key.wipe()
     boundEntity.wipe()
   }

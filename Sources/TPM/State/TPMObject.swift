@@ -1,31 +1,147 @@
 // TPMObject: a loaded object, and hash and MAC sequences, as they sit in a slot.
 import Crypto
 
-/// A key or data object.
-///
-/// Sequences are another type, so that no command can take one for an object
-/// (VRT0010).
-struct TPMObject {
+/// What an object is made of, on the heap: three kilobytes that no kernel stack should carry.
+final class ObjectStorage {
   var area: PublicArea
   var hierarchy: UInt32
   var name: Name
   var qualifiedName: Name
   var auth = Digest()
-  /// The seed of a storage key's children, or the obfuscation value of symmetric objects.
   var seed = Digest()
-  /// One RSA prime, an ECC scalar, a symmetric key or sealed data.
   var secret = FixedBytes<192>()
   var hasSecret = false
   var isPrimary = false
   var isExternal = false
-  /// The CRT values of an RSA key once they were needed; no part of the object's state.
   var rsaKey: RSAPrivateKey?
 
-  init(area: PublicArea, hierarchy: UInt32, parentName: Name) {
+  init(_ area: PublicArea, _ hierarchy: UInt32, _ name: Name, _ qualifiedName: Name) {
     self.area = area
     self.hierarchy = hierarchy
-    name = area.name
-    qualifiedName = Name()
+    self.name = name
+    self.qualifiedName = qualifiedName
+  }
+
+  init(copying other: ObjectStorage) {
+    area = other.area
+    hierarchy = other.hierarchy
+    name = other.name
+    qualifiedName = other.qualifiedName
+    auth = other.auth
+    seed = other.seed
+    secret = other.secret
+    hasSecret = other.hasSecret
+    isPrimary = other.isPrimary
+    isExternal = other.isExternal
+    rsaKey = other.rsaKey
+  }
+
+  // Whoever holds the last reference leaves no secret behind.
+  deinit { wipe() }
+
+  func wipe() {
+    auth.wipe()
+    seed.wipe()
+    secret.wipe()
+    rsaKey = nil
+    hasSecret = false
+  }
+}
+
+/// A key or data object.
+///
+/// A value whose copies share storage until one changes. Sequences are another type, so that no command
+/// can take one for an object (VRT0010).
+struct TPMObject {
+  private var storage: ObjectStorage
+
+  var area: PublicArea {
+    _read { yield storage.area }
+    _modify {
+      own()
+      yield &storage.area
+    }
+  }
+  var hierarchy: UInt32 {
+    _read { yield storage.hierarchy }
+    _modify {
+      own()
+      yield &storage.hierarchy
+    }
+  }
+  var name: Name {
+    _read { yield storage.name }
+    _modify {
+      own()
+      yield &storage.name
+    }
+  }
+  var qualifiedName: Name {
+    _read { yield storage.qualifiedName }
+    _modify {
+      own()
+      yield &storage.qualifiedName
+    }
+  }
+  var auth: Digest {
+    _read { yield storage.auth }
+    _modify {
+      own()
+      yield &storage.auth
+    }
+  }
+  /// The seed of a storage key's children, or the obfuscation value of symmetric objects.
+  var seed: Digest {
+    _read { yield storage.seed }
+    _modify {
+      own()
+      yield &storage.seed
+    }
+  }
+  /// One RSA prime, an ECC scalar, a symmetric key or sealed data.
+  var secret: FixedBytes<192> {
+    _read { yield storage.secret }
+    _modify {
+      own()
+      yield &storage.secret
+    }
+  }
+  var hasSecret: Bool {
+    _read { yield storage.hasSecret }
+    _modify {
+      own()
+      yield &storage.hasSecret
+    }
+  }
+  var isPrimary: Bool {
+    _read { yield storage.isPrimary }
+    _modify {
+      own()
+      yield &storage.isPrimary
+    }
+  }
+  var isExternal: Bool {
+    _read { yield storage.isExternal }
+    _modify {
+      own()
+      yield &storage.isExternal
+    }
+  }
+  /// The CRT values of an RSA key once they were needed; no part of the object's state.
+  var rsaKey: RSAPrivateKey? {
+    _read { yield storage.rsaKey }
+    _modify {
+      own()
+      yield &storage.rsaKey
+    }
+  }
+
+  private mutating func own() {
+    if !isKnownUniquelyReferenced(&storage) { storage = ObjectStorage(copying: storage) }
+  }
+
+  init(area: PublicArea, hierarchy: UInt32, parentName: Name) {
+    storage = ObjectStorage(area, hierarchy, area.name, Name())
     qualify(parentName)
   }
 
@@ -43,13 +159,9 @@ struct TPMObject {
     qualifiedName.append(hasher.finalize().span)
   }
 
+  /// Overwrites the secrets now if nobody shares them; else the last owner does.
   mutating func wipe() {
-    auth.wipe()
-    seed.wipe()
-    secret.wipe()
-    rsaKey?.wipe()
-    rsaKey = nil
-    hasSecret = false
+    if isKnownUniquelyReferenced(&storage) { storage.wipe() }
   }
 
   /// TPMT_SENSITIVE, the authorization padded to the name algorithm's size (Part 1 §27.5.2).
@@ -75,10 +187,9 @@ struct TPMObject {
 
   /// Nil for anything that `write` can't have produced.
   init(_ reader: inout Reader) throws(Stop) {
-    area = try reader.barePublicArea(nameMayBeNull: true)
-    hierarchy = try reader.u32()
-    name = area.name
-    qualifiedName = try reader.sized()
+    let area = try reader.barePublicArea(nameMayBeNull: true)
+    let hierarchy = try reader.u32()
+    storage = ObjectStorage(area, hierarchy, area.name, try reader.sized())
     auth = try reader.sized()
     seed = try reader.sized()
     secret = try reader.sized()
@@ -202,11 +313,20 @@ extension Reader {
   }
 }
 
+/// A sequence on the heap; whoever drops it leaves no keyed state behind.
+final class RunningSequence {
+  var sequence: Sequence
+
+  init(_ sequence: Sequence) { self.sequence = sequence }
+
+  deinit { sequence.wipe() }
+}
+
 /// What a transient handle stands for.
 enum Slot {
   case empty
   case object(TPMObject)
-  case sequence(Sequence)
+  case sequence(RunningSequence)
 
   var isEmpty: Bool { if case .empty = self { true } else { false } }
 }

@@ -7,6 +7,7 @@ struct PCRBanks {
   var values: [Digest]
   var counter: UInt32 = 0
 
+  @inline(never)
   init() {
     values = []
     values.reserveCapacity(4 * Limits.pcrCount)
@@ -91,6 +92,7 @@ struct Volatile {
   var lockoutFailedAt: UInt64 = 0
   var hcrtm: Hasher?
 
+  @inline(never)
   init() {
     slots = []
     for _ in 0..<Limits.transientObjects { slots.append(.empty) }
@@ -107,6 +109,7 @@ struct Volatile {
   }
 
   /// What Shutdown(STATE) keeps for a Restart or Resume.
+  @inline(never)
   func writeSaved(_ out: inout Writer) {
     null.write(&out)
     out.yesNo(isPlatformNVEnabled)
@@ -129,6 +132,7 @@ struct Volatile {
     out.u32(timeEpoch)
   }
 
+  @inline(never)
   mutating func readSaved(_ reader: inout Reader) throws(Stop) {
     null = try Hierarchy(&reader)
     isPlatformNVEnabled = try reader.yesNo()

@@ -17,6 +17,7 @@ struct SymmetricDefinition {
     left.algorithm == right.algorithm && left.bits == right.bits && left.mode == right.mode
   }
 
+  @inline(never)
   func write(_ out: inout Writer) {
     out.u16(algorithm)
     switch algorithm {
@@ -38,6 +39,7 @@ struct Scheme {
 
   var isNull: Bool { algorithm == Algorithm.null }
 
+  @inline(never)
   func write(_ out: inout Writer) {
     out.u16(algorithm)
     switch algorithm {
@@ -50,8 +52,8 @@ struct Scheme {
   }
 }
 
-/// TPMT_PUBLIC (Part 2 §12.2.4).
-struct PublicArea {
+/// What a public area is made of, on the heap: it is as long as a modulus, and a kernel's stack is small.
+final class PublicAreaStorage {
   var type: UInt16 = Algorithm.null
   var nameAlgorithm: HashAlgorithm?
   var attributes: UInt32 = 0
@@ -62,10 +64,121 @@ struct PublicArea {
   var exponent: UInt32 = 0
   var curveID: UInt16 = 0
   var kdf = Scheme()
-  /// RSA modulus, ECC x, or the digest of a keyed hash or cipher.
   var unique = FixedBytes<384>()
-  /// ECC y.
   var uniqueY = FixedBytes<48>()
+
+  init() {}
+
+  init(copying other: PublicAreaStorage) {
+    type = other.type
+    nameAlgorithm = other.nameAlgorithm
+    attributes = other.attributes
+    policy = other.policy
+    symmetric = other.symmetric
+    scheme = other.scheme
+    keyBits = other.keyBits
+    exponent = other.exponent
+    curveID = other.curveID
+    kdf = other.kdf
+    unique = other.unique
+    uniqueY = other.uniqueY
+  }
+}
+
+/// TPMT_PUBLIC (Part 2 §12.2.4): a value whose copies share storage until one changes.
+struct PublicArea {
+  private var storage = PublicAreaStorage()
+
+  var type: UInt16 {
+    _read { yield storage.type }
+    _modify {
+      own()
+      yield &storage.type
+    }
+  }
+  var nameAlgorithm: HashAlgorithm? {
+    _read { yield storage.nameAlgorithm }
+    _modify {
+      own()
+      yield &storage.nameAlgorithm
+    }
+  }
+  var attributes: UInt32 {
+    _read { yield storage.attributes }
+    _modify {
+      own()
+      yield &storage.attributes
+    }
+  }
+  var policy: Digest {
+    _read { yield storage.policy }
+    _modify {
+      own()
+      yield &storage.policy
+    }
+  }
+  var symmetric: SymmetricDefinition {
+    _read { yield storage.symmetric }
+    _modify {
+      own()
+      yield &storage.symmetric
+    }
+  }
+  var scheme: Scheme {
+    _read { yield storage.scheme }
+    _modify {
+      own()
+      yield &storage.scheme
+    }
+  }
+  var keyBits: UInt16 {
+    _read { yield storage.keyBits }
+    _modify {
+      own()
+      yield &storage.keyBits
+    }
+  }
+  var exponent: UInt32 {
+    _read { yield storage.exponent }
+    _modify {
+      own()
+      yield &storage.exponent
+    }
+  }
+  var curveID: UInt16 {
+    _read { yield storage.curveID }
+    _modify {
+      own()
+      yield &storage.curveID
+    }
+  }
+  var kdf: Scheme {
+    _read { yield storage.kdf }
+    _modify {
+      own()
+      yield &storage.kdf
+    }
+  }
+  /// RSA modulus, ECC x, or the digest of a keyed hash or cipher.
+  var unique: FixedBytes<384> {
+    _read { yield storage.unique }
+    _modify {
+      own()
+      yield &storage.unique
+    }
+  }
+  /// ECC y.
+  var uniqueY: FixedBytes<48> {
+    _read { yield storage.uniqueY }
+    _modify {
+      own()
+      yield &storage.uniqueY
+    }
+  }
+
+  private mutating func own() {
+    if !isKnownUniquelyReferenced(&storage) { storage = PublicAreaStorage(copying: storage) }
+  }
 
   func has(_ attribute: UInt32) -> Bool { attributes & attribute != 0 }
   var isAsymmetric: Bool { type == Algorithm.rsa || type == Algorithm.ecc }
@@ -84,6 +197,7 @@ struct PublicArea {
     type == Algorithm.keyedHash && has(ObjectAttribute.restricted) && has(ObjectAttribute.decrypt)
   }
 
+  @inline(never)
   func write(_ out: inout Writer) {
     out.u16(type)
     out.hash(nameAlgorithm)
@@ -118,6 +232,7 @@ struct PublicArea {
   }
 
   /// nameAlg ‖ H(TPMT_PUBLIC); empty without a name algorithm (Part 1 §16).
+  @inline(never)
   var name: Name {
     guard let hash = nameAlgorithm else { return Name() }
     var out = Writer()
@@ -131,6 +246,7 @@ struct PublicArea {
 
 extension Reader {
   /// TPM2B_PUBLIC.
+  @inline(never)
   mutating func publicArea(nameMayBeNull: Bool = false) throws(Stop) -> PublicArea {
     let range = try sizedRange()
     guard !range.isEmpty else { throw error(.size) }
@@ -140,6 +256,7 @@ extension Reader {
     return area
   }
 
+  @inline(never)
   mutating func barePublicArea(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
     var area = try publicHead(nameMayBeNull: nameMayBeNull)
     switch area.type {
@@ -153,6 +270,7 @@ extension Reader {
   }
 
   /// All of a public area but its `unique`.
+  @inline(never)
   mutating func publicHead(nameMayBeNull: Bool) throws(Stop) -> PublicArea {
     var area = PublicArea()
     area.type = try u16()

@@ -29,6 +29,7 @@ struct Reader {
 
   func error(_ code: ResponseCode) -> Stop { number > 0 ? .parameter(code, number) : .code(code) }
 
+  @inline(never)
   mutating func integer<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type) throws(Stop) -> T {
     let width = T.bitWidth / 8
     guard remaining >= width else { throw error(.insufficient) }
@@ -53,6 +54,7 @@ struct Reader {
   }
 
   /// A sized byte string of at most `limit` bytes (default: its capacity).
+  @inline(never)
   mutating func sized<let capacity: Int>(
     _ type: FixedBytes<capacity>.Type = FixedBytes<capacity>.self, limit: Int = capacity
   ) throws(Stop) -> FixedBytes<capacity> {
@@ -62,6 +64,7 @@ struct Reader {
   }
 
   /// `count` bytes as they are.
+  @inline(never)
   mutating func raw<let capacity: Int>(_ count: Int) throws(Stop) -> FixedBytes<capacity> {
     guard count <= remaining else { throw error(.insufficient) }
     guard count <= capacity else { throw error(.size) }
@@ -71,6 +74,7 @@ struct Reader {
   }
 
   /// A sized byte string of at most `limit` bytes, as an array.
+  @inline(never)
   mutating func sizedArray(limit: Int) throws(Stop) -> [UInt8] {
     let count = Int(try u16())
     guard count <= limit else { throw error(.size) }

@@ -11,6 +11,7 @@ struct Writer {
 
   var count: Int { bytes.count }
 
+  @inline(never)
   mutating func integer<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
     var shift = T.bitWidth &- 8
     while shift >= 0 {
@@ -27,10 +28,12 @@ struct Writer {
   mutating func count32(_ value: Int) { u32(UInt32(truncatingIfNeeded: value)) }
   mutating func hash(_ value: HashAlgorithm?) { u16(value?.id ?? Algorithm.null) }
 
+  @inline(never)
   mutating func raw(_ span: borrowing Span<UInt8>) {
     for index in span.indices { bytes.append(span[index]) }
   }
 
+  @inline(never)
   mutating func raw(_ array: [UInt8]) { bytes.append(contentsOf: array) }
   mutating func raw<let capacity: Int>(_ value: FixedBytes<capacity>) { raw(value.span) }
 
@@ -39,6 +42,7 @@ struct Writer {
     raw(value.span)
   }
 
+  @inline(never)
   mutating func sized(_ array: [UInt8]) {
     u16(UInt16(truncatingIfNeeded: array.count))
     raw(array)
@@ -66,6 +70,7 @@ struct Writer {
   }
 
   /// XORs or replaces bytes in place through a closure-free transformation.
+  @inline(never)
   mutating func replace(_ range: Range<Int>, with other: [UInt8]) {
     guard range.upperBound <= bytes.count, other.count == range.count else { return }
     for index in 0..<other.count { bytes[range.lowerBound &+ index] = other[index] }
@@ -74,6 +79,7 @@ struct Writer {
   mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
   /// Overwrites and empties.
+  @inline(never)
   mutating func wipe() {
     var span = bytes.mutableSpan
     Wipe.bytes(&span)
@@ -89,6 +95,7 @@ extension [UInt8] {
   }
 
   /// Overwrites every byte.
+  @inline(never)
   mutating func wipe() {
     var span = mutableSpan
     Wipe.bytes(&span)
