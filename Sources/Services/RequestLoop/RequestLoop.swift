@@ -70,6 +70,9 @@ public struct RequestLoop<
         case .stay: platform.releaseWakes()
         }
         await Executor.idleTurn()
+        // A host runs a vCPU as soon as the guest has started it: its call may be what ended the rest.
+        renew(&seat)
+        await serve(&seat)
         continue
       }
       guard case .rest(let deadline) = prepare(.inGuest) else {
