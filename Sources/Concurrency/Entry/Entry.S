@@ -40,14 +40,19 @@
   RUN_CHOSEN
 .endm
 
-// An async leaf: the current task will go on behind the call; \hook(task) decides when. Code without
-// SSE needs no aligned stack; hosts' own functions align theirs.
-.macro LEAF name, hook
-FUNCTION \name
+// The current task (rdi) goes on behind the call.
+.macro SAVE_CONTINUATION
   movq %gs:APUS_CPU_CURRENT, %rdi
   movq 8(%r14), %rcx
   movq %rcx, APUS_TASK_RESUME(%rdi)
   movq %r14, APUS_TASK_CONTEXT(%rdi)
+.endm
+
+// An async leaf: the current task will go on behind the call; \hook(task) decides when. Code without
+// SSE needs no aligned stack; hosts' own functions align theirs.
+.macro LEAF name, hook
+FUNCTION \name
+  SAVE_CONTINUATION
   call \hook
   RUN_CHOSEN
 ASYNC_RECORD \name
@@ -57,10 +62,7 @@ ASYNC_RECORD \name
 // call and its return, which cost as much as ten instructions. Traced images take the way through Swift.
 .macro PARK_LEAF name
 FUNCTION \name
-  movq %gs:APUS_CPU_CURRENT, %rdi
-  movq 8(%r14), %rcx
-  movq %rcx, APUS_TASK_RESUME(%rdi)
-  movq %r14, APUS_TASK_CONTEXT(%rdi)
+  SAVE_CONTINUATION
 #ifndef APUS_TRACED
   movq %gs:APUS_CPU_EXECUTOR, %rdx
   movq APUS_HANDOVER_LONE(%rdx), %rax
@@ -86,10 +88,7 @@ ASYNC_RECORD \name
 // As LEAF for one with an argument: the first two words are the caller's isolation, rdx is it.
 .macro LEAF_WITH name, hook
 FUNCTION \name
-  movq %gs:APUS_CPU_CURRENT, %rdi
-  movq 8(%r14), %rcx
-  movq %rcx, APUS_TASK_RESUME(%rdi)
-  movq %r14, APUS_TASK_CONTEXT(%rdi)
+  SAVE_CONTINUATION
   movq %rdx, %rdi
   CALL_AND_RUN_NEXT \hook
 ASYNC_RECORD \name
