@@ -151,7 +151,7 @@ let bareOnly: [Target] =
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
       exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
-    room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
+    room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
       "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
@@ -159,7 +159,9 @@ let bareOnly: [Target] =
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
-    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
+    board(
+      "tdp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks", "X86"]),
   ]
 
 let hostedOnly: [Target] = [
@@ -178,7 +180,7 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
+  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
@@ -208,6 +210,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "TPMServer", ["TPM"]),
   tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "Seams", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),

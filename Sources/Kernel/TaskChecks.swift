@@ -45,7 +45,9 @@ extension Kernel {
       let check = ReserveCheck(
         blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow }, report: end.report)
       let withClosures = options.has("test", "objects")
-      try spawn("reserve check") { end.verdict(withClosures ? await check.runObjects() : await check.runFrames()) }
+      try spawn("reserve check") {
+        end.verdict(withClosures ? await check.runObjects() : await check.runFrames())
+      }
     }
     if options.has("test", "remote") {
       let check = RemoteCheck(mark: { self.machine.markIdle() })
@@ -85,7 +87,11 @@ final class SleepCheck: @unchecked Sendable {
       let deadline = ThisCPU.now &+ random % (3 &* millisecond)
       try? await Executor.sleep(until: deadline)
       let now = ThisCPU.now
-      if now < deadline { early.add(1, ordering: .relaxed) } else { latest.max(now &- deadline, ordering: .relaxed) }
+      if now < deadline {
+        early.add(1, ordering: .relaxed)
+      } else {
+        latest.max(now &- deadline, ordering: .relaxed)
+      }
     }
     try? done.send(1)
   }
@@ -118,7 +124,9 @@ final class InterruptCheck: @unchecked Sendable {
       // Every other interrupt comes while this task keeps the CPU: it is kept until somebody waits.
       if round & 1 == 1 { while ThisCPU.now < deadline &+ wait {} }
       // No deadline around this: the idle task would arm the one timer for it.
-      do throws(WaitError) { try await Executor.waitForInterrupt(InterruptSource.timer) } catch { return false }
+      do throws(WaitError) { try await Executor.waitForInterrupt(InterruptSource.timer) } catch {
+        return false
+      }
       if ThisCPU.now < deadline { return false }
     }
     return true
@@ -133,7 +141,8 @@ final class ReserveCheck: @unchecked Sendable {
   private static let isOpen = Atomic<Bool>(false)
 
   init(
-    blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool, report: @escaping (String, UInt64) -> Void
+    blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool,
+    report: @escaping (String, UInt64) -> Void
   ) {
     self.blocks = blocks
     self.isHeapLow = isHeapLow
@@ -143,12 +152,13 @@ final class ReserveCheck: @unchecked Sendable {
   /// Tasks without captures, until there is no block for one more; then frames of 100 KiB.
   nonisolated(nonsending) func runFrames() async -> Bool {
     Self.isOpen.store(false, ordering: .relaxed)
+    // The other tasks stand where they wait, with all the frames they need.
+    for _ in 0..<4 { await Leaf.yield() }
     var count: UInt64 = 0
     while (try? spawn("filler") { await Self.waitForGate() }) != nil { count &+= 1 }
     let before = blocks()
     let depth: UInt64 = 1000
-    var drawn: UInt64 = 0
-    let sum = await descend(depth) { drawn = self.blocks() }
+    let (sum, drawn) = await deepest(depth)
     let after = blocks()
     await openGate()
     let again = (try? spawn("last") {}) != nil
@@ -161,28 +171,34 @@ final class ReserveCheck: @unchecked Sendable {
     return count > 1000 && before == 0 && drawn > 0 && sum == depth && after == 0 && again && !isHeapLow()
   }
 
-  /// Tasks with captures, until the heap has nothing left but its reserve.
+  /// Objects, until the heap has nothing left but its reserve: they go on, new tasks do not.
   nonisolated(nonsending) func runObjects() async -> Bool {
-    Self.isOpen.store(false, ordering: .relaxed)
     var count: UInt64 = 0
-    while true {
-      let number = count
-      guard (try? spawn("filler") { await self.wait(number) }) != nil else { break }
+    var newest: ListedObject?
+    while !isHeapLow(), count < 1 << 20 {
+      let object = ListedObject()
+      object.next = newest
+      newest = object
       count &+= 1
     }
-    let low = isHeapLow()
-    await openGate()
-    for _ in 0..<8 { await Leaf.yield() }
-    let recovered = !isHeapLow()
-    let again = (try? spawn("last") { await self.wait(0) }) != nil
-    report("tasks started before memory ran out", count)
-    report("heap low then", low ? 1 : 0)
-    report("heap low after", recovered ? 0 : 1)
+    for _ in 0..<100 {
+      let object = ListedObject()
+      object.next = newest
+      newest = object
+    }
+    let refused = (try? spawn("refused") {}) == nil
+    // One by one: a long chain would be released in as many nested calls.
+    while let object = newest {
+      newest = object.next
+      object.next = nil
+    }
+    let again = (try? spawn("last") {}) != nil
+    report("objects made before the heap ran out", count)
+    report("spawning refused then", refused ? 1 : 0)
+    report("heap low after", isHeapLow() ? 1 : 0)
     report("spawning goes on", again ? 1 : 0)
-    return count > 1000 && low && recovered && again
+    return count > 1000 && refused && !isHeapLow() && again
   }
-
-  private nonisolated(nonsending) func wait(_ number: UInt64) async { await Self.waitForGate() }
 
   private static nonisolated(nonsending) func waitForGate() async {
     while !isOpen.load(ordering: .relaxed) { await Leaf.park() }
@@ -196,6 +212,13 @@ final class ReserveCheck: @unchecked Sendable {
     for _ in 0..<4 { await Leaf.yield() }
   }
 
+  // A function of its own: what it keeps in frame memory is gone when it has returned.
+  @inline(never) private nonisolated(nonsending) func deepest(_ depth: UInt64) async -> (UInt64, UInt64) {
+    var drawn: UInt64 = 0
+    let sum = await descend(depth) { drawn = self.blocks() }
+    return (sum, drawn)
+  }
+
   private nonisolated(nonsending) func descend(_ depth: UInt64, _ atBottom: () -> Void) async -> UInt64 {
     if depth == 0 {
       await Leaf.yield()
@@ -205,6 +228,11 @@ final class ReserveCheck: @unchecked Sendable {
     let below = await descend(depth &- 1, atBottom)
     return below &+ 1
   }
+}
+
+/// An object of the check, in a chain of them.
+private final class ListedObject {
+  var next: ListedObject?
 }
 
 /// A thousand wakes of another CPU's tasks between two marks, for the instruction counter.
@@ -223,6 +251,8 @@ final class RemoteCheck: @unchecked Sendable {
       guard let task = try? spawn("target", on: 1, { await self.wait() }) else { return false }
       targets.append(task)
     }
+    // Their CPU runs: one that halts would be kicked too.
+    guard (try? spawn("runner", level: 7, on: 1) { await self.keepRunning() }) != nil else { return false }
     while standing.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
     // The last one that counted itself parks in the same run.
     for _ in 0..<1000 { await Leaf.yield() }
@@ -231,6 +261,10 @@ final class RemoteCheck: @unchecked Sendable {
     mark()
     while woken.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
     return true
+  }
+
+  private nonisolated(nonsending) func keepRunning() async {
+    while woken.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
   }
 
   private nonisolated(nonsending) func wait() async {

@@ -9,6 +9,7 @@ nonisolated(unsafe) private var hostPages = InlineArray<64, UInt64>(repeating: 0
 nonisolated(unsafe) private var savePages = InlineArray<64, UInt64>(repeating: 0)
 nonisolated(unsafe) private var cpuCount = 1
 nonisolated(unsafe) private var ticksPerMicrosecond: UInt64 = 1000
+nonisolated(unsafe) private var saysFigures = false
 
 /// Memory one to one, one VMRUN, ports, the local APIC.
 ///
@@ -57,6 +58,11 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
 
   /// RDTSC.
   public func timeStamp() -> UInt64 { mon_cycles() }
+
+  /// RDMSR of TSC_AUX.
+  public func timeStampAuxiliary() -> UInt64 { mon_read_msr(0xC000_0103) }
+  /// WRMSR of TSC_AUX.
+  public func setTimeStampAuxiliary(_ value: UInt64) { mon_write_msr(0xC000_0103, value) }
 
   /// CPUID.
   public func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer {
@@ -108,6 +114,16 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
     mon_store32(Self.apic + 0x380, UInt32(min(max(nanoseconds, 1), 0xFFFF_FFFF)))
   }
 
+  /// FXSAVE64.
+  public func saveVectors(_ page: SystemPage) {
+    if isMapped(page) { mon_save_vectors(page.address) }
+  }
+
+  /// FXRSTOR64.
+  public func restoreVectors(_ page: SystemPage) {
+    if isMapped(page) { mon_restore_vectors(page.address) }
+  }
+
   /// A page of the monitor's own.
   public func allocatePage() -> SystemPage? {
     let address = mon_heap_page()
@@ -122,8 +138,16 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// Lets go of it.
   public func unlock() { mon_unlock() }
 
+  /// Makes the end say how much of the monitor's own memory was in use.
+  public func sayFiguresAtEnd() { unsafe saysFigures = true }
+
   /// Ends QEMU.
   public func end(_ verdict: Verdict) -> Never {
+    if unsafe saysFigures {
+      write("monitor: own bytes at the end ")
+      write(decimal: usedBytes)
+      endLine()
+    }
     mon_out8(0xF4, verdict.rawValue)
     while true { mon_stop() }
   }
@@ -131,6 +155,7 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// Makes the CPU that runs this ready for guests and interrupts (APM 2, 15.4; SDM 3A, 11.4).
   func prepare(_ cpu: Int) {
     guard cpu < 64 else { return }
+    mon_enable_vectors()
     mon_write_msr(0xC001_0117, unsafe savePages[cpu])
     mon_vmsave(unsafe hostPages[cpu])
     mon_store32(Self.apic + 0xF0, 0x1FF)

@@ -162,8 +162,14 @@ import Testing
     #expect(image(instruction, allowed: ["entry"]).isEmpty)
   }
 
+  @Test(arguments: ["cmpxchg8b\t(%rdi)", "lock\t\tcmpxchg16b\t(%rsi)"])
+  func aWideCompareExchangeInAnImageIsSeen(instruction: String) {
+    #expect(image(instruction, allowed: ["entry"]).map(\.rule) == ["wide-exchange"])
+  }
+
   @Test(arguments: [
-    "movq\t%rax, %fs:0x0", "callq\t0x10 <fmodf>", "leaq\t8(%rip), %rdi  # <xmm>", "mfence", "movl\t$1, %eax",
+    "movq\t%rax, %fs:0x0", "lock\t\tcmpxchgq\t%rcx, (%rdx)", "callq\t0x10 <fmodf>",
+    "leaq\t8(%rip), %rdi  # <xmm>", "mfence", "movl\t$1, %eax",
   ])
   func ordinaryInstructionsPass(instruction: String) {
     #expect(image(instruction).isEmpty)

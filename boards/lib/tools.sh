@@ -43,4 +43,4 @@ toolchain() {
 }
 
 # symbol IMAGE NAME: the address of a symbol of the image, 0x first.
-symbol() { "$(toolchain llvm-nm)" "$1" | awk -v name="$2" '$3 == name { print "0x" $1; exit }'; }
+symbol() { "$(toolchain llvm-nm)" "$1" | awk -v name="$2" '$3 == name && !found { print "0x" $1; found = 1 }'; }

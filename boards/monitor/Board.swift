@@ -40,10 +40,13 @@ import Seams
     guard words.markBit == 47 else {
       throw Refusal("cbit", "must be 47 for a TD, not", hex: UInt64(words.markBit))
     }
-    guard words.apicIDs.isEmpty else { throw Refusal("apic-ids", "are those of the machine for a TD") }
+    guard words.apicIDs.isEmpty || words.apicIDs.count == record.processorCount else {
+      throw Refusal("apic-ids", "must be as many as there are CPUs, not", hex: UInt64(words.apicIDs.count))
+    }
     var options = TDXOptions()
     options.vcpuCount = record.processorCount
     options.l2Count = words.l2Count
+    options.apicIDs = words.apicIDs
     options.endsOnBreach = !words.countsBreaches
     options.freezesTime = record.processorCount == 1
     options.ticksPerSecond = machine.ticksPerSecond
@@ -78,6 +81,7 @@ import Seams
   }
 
   private static func announce(_ machine: PhysicalMachine, _ split: MonitorStart.Split) {
+    machine.sayFiguresAtEnd()
     machine.write("monitor: guest pages ")
     machine.write(decimal: UInt64(split.guestPageCount))
     machine.write(", own bytes ")

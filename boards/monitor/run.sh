@@ -12,7 +12,7 @@ The board monitor:
   --l2 N           L2 virtual machines of a TD, 0 to 3 (1)
   --selftest       instruction-level guests that check the monitor from inside; --platform picks one (tdx)
   --linux P        Debian's kernel as an SNP or a TDX guest (snp, tdx), fetched by ci/linux
-  --apic-ids A,B   snp: the APIC identifiers of the CPUs, 32 bits and as sparse as you like
+  --apic-ids A,B   the APIC identifiers of the CPUs, 32 bits and as sparse as you like
   --icount         one CPU thread and a clock of instructions: the same log every time
 TEXT
   monitor_hostile_help
@@ -37,16 +37,18 @@ board_option() {
 monitor_guest() {
   local name=$1 sources=$2 layout=$3 out=.build/boards/monitor-guests clang tool=.build/tool defines=()
   shift 3
+  local script=("$sources"/*.ld)
   clang=$(toolchain clang)
   mkdir -p "$out"
   if ! env -u APUS_BARE swift build -c release --product apus --scratch-path "$tool" >"$tool.log" 2>&1; then
     cat "$tool.log" >&2
     die 6 "the build of the tool apus failed"
   fi
+  local script=("$sources"/*.ld)
   if [ "$platform" = tdx ]; then defines+=(-DTDX); fi
   if [ -n "$leak" ]; then defines+=(-DLEAK); fi
   "$clang" --target=x86_64-unknown-none-elf -O1 -ffreestanding -fno-stack-protector -mno-red-zone -mno-sse -mno-mmx \
-    -mcmodel=large -fno-pic -Wall -Werror -nostdlib -static -fuse-ld=lld "${defines[@]}" -Wl,-T,"$sources"/*.ld \
+    -mcmodel=large -fno-pic -Wall -Werror -nostdlib -static -fuse-ld=lld "${defines[@]}" -Wl,-T,"${script[0]}" \
     -o "$out/$name.elf" "$sources"/*.S "$sources"/*.c || die 6 "the guest $name does not build"
   "$tool/release/apus" igvm build "$layout" --hypervisor monitor --elf "$out/$name.elf" --guest-memory "${memory}M" \
     --vcpus "$cpus" "$@" -o "$out/$name.igvm" >"$out/$name.log" || die 6 "there is no IGVM file of the guest $name"

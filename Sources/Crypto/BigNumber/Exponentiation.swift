@@ -58,9 +58,9 @@ final class Exponentiation<let n: Int, let e: Int>: @unchecked Sendable {
   @inline(never)
   func entry(_ window: UInt64) -> Number {
     var out = Limbs<n>.zero
+    let masks: InlineArray<16, UInt64> = ConstantTime.masks(window)
     for candidate in 0..<16 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: candidate), window)
-      for limb in 0..<n { out[limb] |= table[candidate][limb] & mask }
+      for limb in 0..<n { out[limb] |= table[candidate][limb] & masks[candidate] }
     }
     return out
   }

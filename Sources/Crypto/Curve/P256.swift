@@ -122,8 +122,9 @@ enum P256: Curve {
   static func combEntry(_ digit: UInt64) -> (x: Element, y: Element) {
     var x = zero
     var y = zero
+    let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
     for entry in 0..<63 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: entry &+ 1), digit)
+      let mask = masks[entry]
       for limb in 0..<4 {
         x[limb] |= comb[entry &* 8 &+ limb] & mask
         y[limb] |= comb[entry &* 8 &+ 4 &+ limb] & mask

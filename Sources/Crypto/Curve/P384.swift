@@ -65,13 +65,13 @@ enum P384: Curve {
     return reduce(total, top)
   }
 
-  @inline(__always)
+  @inline(never)
   static func add(_ left: Element, _ right: Element) -> Element {
     let (sum, carry) = Limbs<6>.add(left, right)
     return reduce(sum, carry)
   }
 
-  @inline(__always)
+  @inline(never)
   static func subtract(_ left: Element, _ right: Element) -> Element {
     let (difference, borrow) = Limbs<6>.subtract(left, right)
     return Limbs<6>.add(difference, Limbs<6>.select(ConstantTime.mask(bit: borrow), prime, zero)).sum
@@ -100,8 +100,9 @@ enum P384: Curve {
   static func combEntry(_ digit: UInt64) -> (x: Element, y: Element) {
     var x = zero
     var y = zero
+    let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
     for entry in 0..<63 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: entry &+ 1), digit)
+      let mask = masks[entry]
       for limb in 0..<6 {
         x[limb] |= comb[entry &* 12 &+ limb] & mask
         y[limb] |= comb[entry &* 12 &+ 6 &+ limb] & mask

@@ -13,6 +13,7 @@ public struct L2Revocations: ~Copyable {
     var first: UInt64
     var count: UInt64
     var vm: Int
+    var opener: Int
     var pending: CPUSet
   }
 
@@ -30,12 +31,12 @@ public struct L2Revocations: ~Copyable {
   /// `vcpu` has entered `vm` and may cache its translations.
   mutating func entered(_ vm: Int, vcpu: Int) { mayCache[vm & 3].insert(vcpu) }
 
-  /// Transition 1: `vm` lost rights on `count` pages from `page`.
-  mutating func open(_ page: GuestPage, count: UInt64, vm: Int) {
+  /// Transition 1: `vm` lost rights on `count` pages from `page`, which vCPU `opener` took.
+  mutating func open(_ page: GuestPage, count: UInt64, vm: Int, by opener: Int) {
     let pending = mayCache[vm & 3]
     guard !pending.isEmpty else { return }
     if items.count < capacity {
-      items.append(Item(first: page.rawValue, count: count, vm: vm, pending: pending))
+      items.append(Item(first: page.rawValue, count: count, vm: vm, opener: opener, pending: pending))
     } else {
       for cpu in 0..<CPUSet.capacity where pending.contains(cpu) { overflow[vm & 3].insert(cpu) }
     }
@@ -54,6 +55,22 @@ public struct L2Revocations: ~Copyable {
     if overflow[vm & 3].contains(vcpu) { return true }
     for item in items where item.vm == vm && item.pending.contains(vcpu) {
       if page.rawValue >= item.first, page.rawValue &- item.first < item.count { return true }
+    }
+    return false
+  }
+
+  /// Whether `vcpu` may still use rights that `vm` has lost, on whatever page.
+  public func isPending(_ vm: Int, vcpu: Int) -> Bool {
+    if overflow[vm & 3].contains(vcpu) { return true }
+    for item in items where item.vm == vm && item.pending.contains(vcpu) { return true }
+    return false
+  }
+
+  /// Whether `vcpu` may still use rights of `vm` that `opener` has taken.
+  public func isPending(_ vm: Int, vcpu: Int, openedBy opener: Int) -> Bool {
+    if overflow[vm & 3].contains(vcpu) { return true }
+    for item in items where item.vm == vm && item.opener == opener && item.pending.contains(vcpu) {
+      return true
     }
     return false
   }

@@ -32,6 +32,7 @@ extension TrustDomain {
     }
     // Flag 1 is INVEPT: everything. Flags 2 and 3 leave guest-physical translations alone.
     if registers.rcx & 3 == 1 { flush(vm, on: vcpu) }
+    noteOpenRevocations(vcpu, vm: vm)
     revocations.entered(vm, vcpu: vcpu)
     let state = loadState(page, Int(address & 0xFFF), memory)
     vcpus[vcpu].mode = .running(vm: vm)
@@ -42,9 +43,42 @@ extension TrustDomain {
       return exitToL1(vcpu, exit, state: state, &registers, &memory)
     }
     if isDeadlinePast(vcpu, vm: vm, timeStamp: context.timeStamp) {
-      return exitToL1(vcpu, L2Exit(.preemptionTimer), state: state, &registers, &memory)
+      var exit = L2Exit(.preemptionTimer)
+      exit.vectoring = takeEntryEvent(vcpu, vm: vm)
+      return exitToL1(vcpu, exit, state: state, &registers, &memory)
     }
     throw .enter(vm: vm, state)
+  }
+
+  /// Counts an entry after a reduction of rights that is not flushed everywhere: by the vCPU itself, or
+  /// by one that runs the L2 now while this one, which took the rights, goes on.
+  ///
+  /// Rule: tdx.md B.4, last paragraph, G.50; a vCPU outside the L2 may flush at its own next entry (B.7).
+  private mutating func noteOpenRevocations(_ vcpu: Int, vm: Int) {
+    if revocations.isEmpty { return }
+    if revocations.isPending(vm, vcpu: vcpu) {
+      note(.openRevocation, vcpu, vm: vm, GuestPage(rawValue: 0))
+    }
+    for other in vcpus.indices where other != vcpu {
+      let current = vcpus[other].currentVM
+      guard current > 0, vcpus[other].mode == .running(vm: current),
+        revocations.isPending(current, vcpu: other, openedBy: vcpu)
+      else { continue }
+      note(.openRevocation, vcpu, vm: current, GuestPage(rawValue: 0))
+    }
+  }
+
+  /// The event that L1 wants injected, error code in the upper half; an entry takes it (SDM 3C, 25.8.3).
+  ///
+  /// Hardware delivers it before a deadline that is past ends the L2; this model hands it back as
+  /// IDT-vectoring information instead, which L1 must be ready for at any exit (tdx.md B.6).
+  public mutating func takeEntryEvent(_ vcpu: Int, vm: Int) -> UInt64 {
+    guard isVCPU(vcpu), vm >= 1, vm <= configuration.l2Count else { return 0 }
+    let event = vcpus[vcpu].l2[vm - 1][.entryInterruptionInformation]
+    guard event.bit(31) else { return 0 }
+    vcpus[vcpu].l2[vm - 1][.entryInterruptionInformation] = event & ~(1 << 31)
+    let code = event.bit(11) ? vcpus[vcpu].l2[vm - 1][.entryExceptionErrorCode] : 0
+    return event & 0xFFFF_FFFF | code << 32
   }
 
   private func loadState<Memory: PageMemory & ~Copyable>(
@@ -83,6 +117,11 @@ extension TrustDomain {
     let l2 = vcpus[vcpu].l2[vm - 1]
     let reserved: UInt64 = ~0x3F_7FD7
     guard state.rflags.bit(1), state.rflags & reserved == 0 else { return true }
+    let event = l2[.entryInterruptionInformation]
+    if event.bit(31), event >> 8 & 7 == 0 {
+      // An interrupt wants IF and no blocking (SDM 3C, 27.3.1.4 and 27.3.1.5).
+      if !state.rflags.bit(9) || l2[.interruptibility] & 3 != 0 { return true }
+    }
     let cr0 = l2[.cr0]
     let efer = l2[.efer]
     let isLong = l2[.entryControls].bit(9)

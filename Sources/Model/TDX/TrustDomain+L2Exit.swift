@@ -149,9 +149,11 @@ extension TrustDomain {
   /// An interrupt with L1's notification vector arrives while an L2 runs.
   ///
   /// Rule: tdx.md B.6, G.59: with a deliverable interrupt L1 gets status 0x1102, reason 1; otherwise the
-  /// L2 goes on. `requested` is the highest vector that becomes pending.
+  /// L2 goes on. `requested` is the highest vector that becomes pending; `exit` has reason 1 and what
+  /// every exit reports.
   public mutating func postedInterrupt<Memory: PageMemory & ~Copyable>(
-    _ vcpu: Int, requested: UInt8, _ state: L2EnterState, stack: UInt64,
+    _ vcpu: Int, requested: UInt8, exit: L2Exit = L2Exit(.externalInterrupt), _ state: L2EnterState,
+    stack: UInt64,
     _ registers: inout GeneralRegisters, _ memory: inout Memory
   ) -> L2Route {
     guard isVCPU(vcpu) else { return .resume }
@@ -161,8 +163,7 @@ extension TrustDomain {
     }
     registers.rsp = stack
     _ = exitToL1(
-      vcpu, L2Exit(.externalInterrupt), status: .l2ExitPendingInterrupt, state: state, &registers,
-      &memory)
+      vcpu, exit, status: .l2ExitPendingInterrupt, state: state, &registers, &memory)
     return .toL1
   }
 }

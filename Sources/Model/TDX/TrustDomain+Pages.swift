@@ -197,7 +197,7 @@ extension TrustDomain {
       let old = sept.alias(page, level: walk.level, vm: vm)
       sept.setAlias(page, level: walk.level, vm: vm, new[vm])
       if old & 0x7F & ~new[vm] != 0 {
-        revocations.open(page, count: walk.level == 1 ? 512 : 1, vm: vm)
+        revocations.open(page, count: walk.level == 1 ? 512 : 1, vm: vm, by: context.vcpu)
       }
       if GPAAttributes(lane: vm, of: masks).contains(.valid) { flush(vm, on: context.vcpu) }
     }

@@ -17,6 +17,10 @@ public protocol MonitorHardware: PageMemory, Console {
   func timeStamp() -> UInt64
   /// CPUID of this CPU.
   func cpuid(_ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer
+  /// RDMSR of TSC_AUX, which neither VMRUN nor VMSAVE moves.
+  func timeStampAuxiliary() -> UInt64
+  /// WRMSR of TSC_AUX.
+  func setTimeStampAuxiliary(_ value: UInt64)
   /// Reads `byteCount` (1, 2 or 4) bytes from a port.
   func portRead(_ port: UInt16, byteCount: UInt8) -> UInt32
   /// Writes to a port.
@@ -31,6 +35,10 @@ public protocol MonitorHardware: PageMemory, Console {
   func pause()
   /// An interrupt for this CPU when the time-stamp counter passes `deadline`; nil for none.
   func setAlarm(_ deadline: UInt64?)
+  /// Puts x87 and SSE state of this CPU into a page, 512 bytes as FXSAVE does.
+  func saveVectors(_ page: SystemPage)
+  /// Takes x87 and SSE state of this CPU from a page.
+  func restoreVectors(_ page: SystemPage)
   /// A zeroed page of the monitor's own memory; nil if there is none left.
   func allocatePage() -> SystemPage?
   /// Takes the monitor's lock, first come first served.

@@ -95,6 +95,11 @@ public struct NestedTable: Sendable {
     return true
   }
 
+  /// Makes another root lead to the same tables for the first 4 TiB and to nothing above: the private half.
+  public func copyLowest<Hardware: MonitorHardware>(to other: SystemPage, _ hardware: inout Hardware) {
+    for index in 0..<8 { hardware.store(other, 8 &* index, hardware.load(root, 8 &* index)) }
+  }
+
   /// Takes the mapping of one 4 KiB page away.
   public func unmap<Hardware: MonitorHardware>(_ page: UInt64, _ hardware: inout Hardware) {
     guard let (table, offset) = slot(page, level: 1, makes: false, &hardware) else { return }

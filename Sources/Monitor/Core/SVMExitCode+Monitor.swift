@@ -15,8 +15,12 @@ extension SVMExitCode {
   static let cr0Write = SVMExitCode(rawValue: 0x10)
   /// MOV to CR4.
   static let cr4Write = SVMExitCode(rawValue: 0x14)
+  /// MOV to CR8.
+  static let cr8Write = SVMExitCode(rawValue: 0x18)
   /// #UD.
   static let exceptionUD = SVMExitCode(rawValue: 0x46)
+  /// IRET.
+  static let iret = SVMExitCode(rawValue: 0x74)
   /// INVLPGA.
   static let invlpga = SVMExitCode(rawValue: 0x7A)
   /// VMRUN.

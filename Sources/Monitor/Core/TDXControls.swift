@@ -7,15 +7,17 @@ import TDX
 enum TDXControls {
   /// Intercepts of word 0x00C: INTR, NMI, VINTR, RDPMC, CPUID, INVD, HLT, INVLPGA, ports, MSRs, task switch, shutdown
   /// (APM 2, table B-1).
-  private static let first: UInt64 =
+  static let first: UInt64 =
     1 << 0 | 1 << 1 | 1 << 4 | 1 << 15 | 1 << 18 | 1 << 22 | 1 << 24 | 1 << 26 | 1 << 27 | 1 << 28
     | 1 << 29 | 1 << 31
   /// Intercepts of word 0x010: all of SVM's instructions, VMMCALL, ICEBP, WBINVD, MONITOR, MWAIT.
-  private static let second: UInt64 = 0x7F | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11
+  static let second: UInt64 = 0x7F | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11
   /// V_INTR_MASKING, bit 24 of word 0x060.
   static let interruptMasking: UInt64 = 1 << 24
   /// V_IRQ with the highest priority, whatever V_TPR.
   static let windowRequest: UInt64 = 1 << 8 | 0xF << 16 | 1 << 20
+  /// Writes of CR8: QEMU 7.2 fails an assertion of its own when a guest writes CR8 while V_IRQ is set.
+  static let cr8Writes: UInt64 = (1 << 8) << 16
   /// Writes of CR0 and CR4 (bits 31:16 of the first word).
   static let controlWrites: UInt64 = (1 << 0 | 1 << 4) << 16
   /// EFER.SVME, which VMRUN wants and a guest never sees.

@@ -123,7 +123,7 @@ extension TDXMachine {
   /// What the host says about itself; empty for what it has nothing to say about.
   private func parameterBytes(_ kind: HeaderType) -> [UInt8] {
     var machine = GuestMachine(
-      apicIDs: (0..<UInt32(processors.count)).map { $0 }, byteCount: UInt64(memory.pageCount) << 12)
+      apicIDs: (0..<processors.count).map { apicID($0) }, byteCount: UInt64(memory.pageCount) << 12)
     machine.lies = HostileScript.lies(options.hostile, seed: options.seed)
     return ParameterAreas.value(kind, machine) ?? []
   }

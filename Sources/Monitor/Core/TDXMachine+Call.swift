@@ -126,7 +126,10 @@ extension TDXMachine {
   private func hostCPUID(_ index: Int, _ leaf: UInt32, _ subleaf: UInt32) -> CPUIDAnswer {
     // No paravirtual interface: the hypervisor leaves are there and empty.
     if leaf >> 28 == 4 { return CPUIDAnswer(leaf == 0x4000_0000 ? leaf : 0, 0, 0, 0) }
-    return platformCPUID(index, leaf, subleaf)
+    var words = platformCPUID(index, leaf, subleaf)
+    // The x2APIC identifier.
+    if leaf == 0xB || leaf == 0x1F { words.edx = apicID(index) }
+    return words
   }
 
   /// Converts pages; other vCPUs have to leave the TD once before a private page may go.

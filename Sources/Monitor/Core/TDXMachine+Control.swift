@@ -18,6 +18,15 @@ extension TDXMachine {
       return
     }
     let new = found.registerValue(cpu)
+    if number == 8 {
+      guard new < 16 else {
+        raise(index, .generalProtection)
+        return
+      }
+      processors[index].interrupts.taskPriority = UInt8(truncatingIfNeeded: new) << 4
+      cpu.skip(UInt64(found.length))
+      return
+    }
     let qualification = UInt64(number) | UInt64(found.register.rawValue) << 8
     let decision =
       number == 3
@@ -36,10 +45,10 @@ extension TDXMachine {
     cpu.skip(UInt64(found.length))
   }
 
-  /// A control register as L1 reads it.
-  private func control(_ index: Int, _ number: UInt8) -> UInt64 {
-    let cpu = cpu(index)
-    let shadow = processors[index].unpaged[0]
+  /// A control register as it really is, with what paging off hides.
+  func control(_ index: Int, _ number: UInt8, vm: Int = 0) -> UInt64 {
+    let cpu = cpu(index, vm: vm)
+    let shadow = processors[index].unpaged[vm]
     switch number {
     case 0: return shadow == nil ? cpu[VMCB.cr0] : cpu[VMCB.cr0] & ~(1 << 31)
     case 3: return shadow?.cr3 ?? cpu[VMCB.cr3]
@@ -48,10 +57,11 @@ extension TDXMachine {
   }
 
   /// Sets a control register as a CPU does; false for #GP (SDM 2B, MOV to CR).
-  private func setControl(
-    _ index: Int, _ cpu: inout PageCPU<Hardware>, _ number: UInt8, _ value: UInt64
+  func setControl(
+    _ index: Int, _ cpu: inout PageCPU<Hardware>, _ number: UInt8, _ value: UInt64, vm: Int = 0,
+    normal: UInt64 = TDXControls.controlWrites
   ) -> Bool {
-    let shadow = processors[index].unpaged[0]
+    let shadow = processors[index].unpaged[vm]
     switch number {
     case 0:
       if let shadow {
@@ -60,22 +70,22 @@ extension TDXMachine {
           cpu[VMCB.cr0] = value | 1 << 31 | 0x10
           return true
         }
-        guard UnpagedMode.leave(&cpu, shadow, cr0: value, normal: TDXControls.controlWrites) else {
+        guard UnpagedMode.leave(&cpu, shadow, cr0: value, normal: normal) else {
           return false
         }
-        processors[index].unpaged[0] = nil
+        processors[index].unpaged[vm] = nil
       } else if value.bit(31) {
         cpu[VMCB.cr0] = value | 0x10
       } else {
         if cpu.codeSize == .bits64 { return false }
-        processors[index].unpaged[0] = UnpagedMode.enter(&cpu, cr0: value | 0x10)
+        processors[index].unpaged[vm] = UnpagedMode.enter(&cpu, cr0: value | 0x10)
       }
     case 3:
-      if shadow != nil { processors[index].unpaged[0]?.cr3 = value } else { cpu[VMCB.cr3] = value }
+      if shadow != nil { processors[index].unpaged[vm]?.cr3 = value } else { cpu[VMCB.cr3] = value }
     default:
       if var shadow {
         shadow.cr4 = value
-        processors[index].unpaged[0] = shadow
+        processors[index].unpaged[vm] = shadow
         UnpagedMode.refresh(&cpu, shadow)
       } else {
         // PAE cannot go in long mode.

@@ -10,9 +10,9 @@ extension TDXMachine {
     switch number {
     // Enabled, x2APIC mode, bootstrap processor.
     case 0x1B: index == 0 ? 0xFEE0_0D00 : 0xFEE0_0C00
-    case 0x802: UInt64(index)
+    case 0x802: UInt64(apicID(index))
     case 0x803: 0x0005_0014
-    case 0x80D: UInt64(index >> 4) << 16 | 1 << UInt64(index & 15)
+    case 0x80D: logicalID(index)
     case 0x80F: UInt64(processors[index].interrupts.spurious)
     case 0x832: UInt64(processors[index].timer.entry)
     case 0x838: UInt64(processors[index].timer.initialCount)
@@ -44,6 +44,12 @@ extension TDXMachine {
     return true
   }
 
+  /// The logical identifier: cluster and bit (SDM 3A, 11.12.10.2).
+  private func logicalID(_ index: Int) -> UInt64 {
+    let id = UInt64(apicID(index))
+    return (id >> 4 & 0xFFFF) << 16 | 1 << (id & 15)
+  }
+
   /// The interrupt command register in x2APIC mode (SDM 3A, 11.12.9): fixed interrupts only.
   private func interProcessor(_ index: Int, _ value: UInt64) -> Bool {
     guard value >> 8 & 7 == 0 else { return value >> 8 & 7 >= 4 }
@@ -60,8 +66,8 @@ extension TDXMachine {
         default:
           destination == 0xFFFF_FFFF
             || (isLogical
-              ? destination >> 16 == UInt64(target >> 4) && destination.bit(target & 15)
-              : destination == UInt64(target))
+              ? destination >> 16 == logicalID(target) >> 16 && destination & logicalID(target) & 0xFFFF != 0
+              : destination == UInt64(apicID(target)))
         }
       if isMeant { post(vector, to: target, from: index) }
     }

@@ -13,13 +13,17 @@ extension TDXMachine {
     let code = SVMExitCode(rawValue: cpu[VMCB.exitCode] & 0xFFFF_FFFF)
     switch code {
     case .exceptionUD: undefined(index)
-    case .cr0Read, .cr3Read, .cr4Read, .cr0Write, .cr3Write, .cr4Write: controlRegister(index)
+    case .cr0Read, .cr3Read, .cr4Read, .cr0Write, .cr3Write, .cr4Write, .cr8Write: controlRegister(index)
     case .cpuid: cpuid(index)
     case .msr: msr(index, isWrite: cpu[VMCB.exitInfo1] & 1 == 1)
     case .io: port(index)
     case .hlt: instruction(index, .trapped(.hlt), length: 1)
     case .invd: instruction(index, .trapped(.invd), length: 2)
-    case .wbinvd: instruction(index, .trapped(.wbinvd), length: UInt32(length(index) ?? 2))
+    case .wbinvd:
+      // QEMU 7.2 reports INVD with this code too.
+      let found = self.instruction(at: index)
+      instruction(
+        index, .trapped(found?.operation == .invd ? .invd : .wbinvd), length: UInt32(found?.length ?? 2))
     case .monitor: instruction(index, .trapped(.monitor), length: 3)
     case .mwait: instruction(index, .trapped(.mwait), length: 3)
     case .rdpmc: instruction(index, .rdpmc, length: 2)
@@ -29,6 +33,7 @@ extension TDXMachine {
       _ = domain.asynchronousExit(index, .externalInterrupt, &hardware)
       cpu.resumeDelivery()
     case .nmi: break
+    case .iret: processors[index].nmi.returns(&cpu)
     case .virtualInterrupt: break
     case .nestedPageFault: nestedFault(index)
     case .shutdown:
@@ -47,8 +52,6 @@ extension TDXMachine {
     let linear = cpu.codeSize == .bits64 ? cpu[VMCB.rip] : cpu.segment(VMCB.cs).base &+ cpu[VMCB.rip]
     return InstructionDecoder.decode(paging.fetch(linear, words), cpu.codeSize)
   }
-
-  private func length(_ index: Int) -> Int? { instruction(at: index)?.length }
 
   /// #UD: TDCALL, or an instruction that is undefined in a TD.
   private func undefined(_ index: Int) {
@@ -193,13 +196,17 @@ extension TDXMachine {
   /// IN and OUT, in VMX's terms (SDM 3C, table 28-5).
   private func port(_ index: Int) {
     let cpu = cpu(index)
-    let info = cpu[VMCB.exitInfo1]
-    var isImmediate = false
-    if case .portAccess(_, .some) = instruction(at: index)?.operation { isImmediate = true }
-    let qualification = VEInfo.portQualification(
-      port: UInt16(truncatingIfNeeded: info >> 16), byteCount: UInt8(info >> 4 & 7),
-      isInput: info.bit(0), isString: info.bit(2), isRepeated: info.bit(3), isImmediate: isImmediate)
+    let qualification = portQualification(cpu[VMCB.exitInfo1], instruction(at: index))
     let length = UInt32(truncatingIfNeeded: cpu[VMCB.exitInfo2] &- cpu[VMCB.rip])
     instruction(index, .io(qualification: qualification), length: length)
+  }
+
+  /// SVM's EXITINFO1 of a port access as an exit qualification.
+  func portQualification(_ info: UInt64, _ found: Instruction?) -> UInt64 {
+    var isImmediate = false
+    if case .portAccess(_, .some) = found?.operation { isImmediate = true }
+    return VEInfo.portQualification(
+      port: UInt16(truncatingIfNeeded: info >> 16), byteCount: UInt8(info >> 4 & 7),
+      isInput: info.bit(0), isString: info.bit(2), isRepeated: info.bit(3), isImmediate: isImmediate)
   }
 }

@@ -136,6 +136,12 @@ extension TDXMachine {
       report(index, "violation: access outside memory", address)
     }
     if address & domain.configuration.sharedMask != 0 {
+      let vm = Int(exit.registers.rcx >> 32 & 3)
+      if vm > 0, domain.vcpus[index].l2[vm - 1].controls & L2Virtual.enableSharedEPT == 0 {
+        // Nothing that the host maps would help: L1 shall see to it (tdx.md B.2, B.6 "Host-routed").
+        processors[index].resumesL1 = true
+        return
+      }
       guard domain.sept.leaf(page) == nil, exit.registers.rcx & 4 == 0 else {
         report(index, "violation: shared access to a private page, or code in shared memory", address)
       }

@@ -82,10 +82,13 @@ extension TDXMachine {
     var answer = processors[index].answer ?? GeneralRegisters()
     processors[index].answer = nil
     answer.rax = 0
-    answer.rcx = 0
-    switch domain.enterFromHost(index, answer, &hardware) {
+    let before = domain.vcpus[index].currentVM
+    answer.rcx = processors[index].resumesL1 && before > 0 ? TrustDomain.resumeL1Flag : 0
+    processors[index].resumesL1 = false
+    switch domain.enterFromHost(index, answer, stack: cpu(index)[VMCB.rsp], &hardware) {
     case .refused: stop(.panic, index, "the module refused TDH.VP.ENTER")
     case .running(let vm, let registers):
+      if vm == 0, before > 0 { leaveVMCB(index, before) }
       guard let registers else { return }
       var cpu = cpu(index, vm: vm)
       cpu.registers = registers
@@ -109,15 +112,15 @@ extension TDXMachine {
 
   /// Events, interrupts and time of the entry.
   private func prepare(_ index: Int) -> NextStep {
-    let vm = domain.vcpus[index].currentVM
+    var vm = domain.vcpus[index].currentVM
+    if vm > 0, !prepareL2(index, vm) { vm = 0 }
     var cpu = cpu(index, vm: vm)
     if vm == 0 {
       var word =
         TDXControls.interruptMasking | UInt64(processors[index].interrupts.taskPriority >> 4)
-      if processors[index].isNMIPending, !cpu[VMCB.eventInjection].bit(31), cpu[VMCB.interruptShadow] & 1 == 0
-      {
+      if processors[index].nmi.isOpen(cpu), processors[index].isNMIPending {
         processors[index].isNMIPending = false
-        cpu.inject(vector: 2, type: 2)
+        processors[index].nmi.inject(&cpu)
       }
       if let vector = processors[index].interrupts.deliverable {
         let isOpen =
@@ -131,6 +134,7 @@ extension TDXMachine {
         }
       }
       cpu[VMCB.virtualInterrupt] = word
+      interceptPriority(&cpu, word.bit(8), normal: 0)
     }
     setAlarm(index)
     account(index)
@@ -140,9 +144,15 @@ extension TDXMachine {
 
   /// When something of a vCPU's is due, in physical ticks.
   func nextDeadline(_ index: Int) -> UInt64? {
-    let own = processors[index].timer.deadline.map { $0 &+ processors[index].timeOffset }
-    guard let limit = host.limit else { return own }
-    return min(own ?? .max, limit)
+    var first = processors[index].timer.deadline.map { $0 &+ processors[index].timeOffset } ?? .max
+    first = min(first, host.limit ?? .max)
+    let vm = domain.vcpus[index].currentVM
+    // An L2's deadline counts while the L2 runs, not while the host has the vCPU.
+    if vm > 0, domain.vcpus[index].mode == .running(vm: vm) {
+      let due = domain.vcpus[index].l2[vm - 1].tscDeadline
+      if due != .max { first = min(first, due &+ processors[index].timeOffset) }
+    }
+    return first == .max ? nil : first
   }
 
   /// A guest that computes must be interrupted when its time is up.

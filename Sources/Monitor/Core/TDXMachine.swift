@@ -10,6 +10,8 @@ public struct TDXOptions: Sendable {
   public var vcpuCount = 1
   /// NUM_L2_VMS.
   public var l2Count = 1
+  /// APIC identifiers by vCPU, 32 bits and as sparse as one likes; empty for the indices.
+  public var apicIDs: [UInt32] = []
   /// Whether a recorded breach ends the run; otherwise it is only counted.
   public var endsOnBreach = true
   /// Whether the guest's time stands still while the monitor works; with several vCPUs their counters then drift apart.
@@ -39,6 +41,14 @@ struct TDXProcessor: Sendable {
   var unpaged = InlineArray<4, UnpagedState?>(repeating: nil)
   /// The deadline that the alarm is set to; nil if it is not known.
   var alarm: UInt64?
+  /// Roots of L2s whose shared EPT is off: the private half only.
+  var privateRoots = InlineArray<4, SystemPage>(repeating: SystemPage(rawValue: 0))
+  /// Guest interrupt status of the L2 that runs: RVI and SVI.
+  var interruptStatus: UInt16 = 0
+  /// Intercepts of control registers that the L2 that runs has while its paging is on.
+  var l2Intercepts: UInt64 = 0
+  /// Whether the host sends the vCPU to L1 instead of back into its L2.
+  var resumesL1 = false
   /// Interrupts of L1.
   var interrupts = InterruptState()
   /// L1's APIC timer, which the host runs at 25 MHz, the crystal of CPUID leaf 0x15.
@@ -61,6 +71,8 @@ struct TDXProcessor: Sendable {
   var lastVector: UInt8 = 32
   /// Whether the host has an NMI for it.
   var isNMIPending = false
+  /// Whether L1 may take it.
+  var nmi = NMIWindow()
   /// The host's last answer, for replays.
   var lastAnswer: GeneralRegisters?
   /// How often an exit was caused by the same fault at the same address: a guard against loops.
@@ -150,7 +162,12 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
       guard let page = hardware.allocatePage() else { return nil }
       processor.vmcbs[vm] = page
       var cpu = PageCPU(vmcb: page, registers: registers, memory: hardware)
-      TDXControls.fill(&cpu, root: tables[vm].root, ioMap: ioMap, msrMap: msrMap, vm: vm)
+      // An L2's MSRs all exit: the port map is all ones too.
+      TDXControls.fill(
+        &cpu, root: tables[vm].root, ioMap: ioMap, msrMap: vm == 0 ? msrMap : ioMap, vm: vm)
+      guard vm > 0 else { continue }
+      guard let root = hardware.allocatePage() else { return nil }
+      processor.privateRoots[vm] = root
     }
     var cpu = PageCPU(vmcb: processor.vmcbs[0], registers: registers, memory: hardware)
     TDXControls.reset(&cpu)
@@ -163,6 +180,11 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   func cpu(_ index: Int, vm: Int = 0) -> PageCPU<Hardware> {
     PageCPU(
       vmcb: processors[index].vmcbs[vm], registers: processors[index].registers, memory: hardware)
+  }
+
+  /// The APIC identifier of a vCPU, which the host chooses.
+  func apicID(_ index: Int) -> UInt32 {
+    index >= 0 && index < options.apicIDs.count ? options.apicIDs[index] : UInt32(truncatingIfNeeded: index)
   }
 
   /// The guest's memory as words.

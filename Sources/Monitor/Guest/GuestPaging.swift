@@ -162,12 +162,16 @@ public struct GuestPaging: Equatable, Sendable {
   ) -> InstructionBytes {
     var bytes = InstructionBytes()
     var page: LinearTranslation?
+    var word: UInt64?
     for index in 0..<UInt64(InstructionBytes.capacity) {
       let place = linear &+ index
       if page == nil || place & 0xFFF == 0 { page = try? translate(place, view) }
-      guard let page, let byte = view.byte((page.address & ~0xFFF) | (place & 0xFFF)) else { break }
-      bytes.append(byte)
-      _ = page
+      if word == nil || place & 7 == 0 {
+        guard let page else { break }
+        word = view.word((page.address & ~0xFFF) | (place & 0xFF8))
+      }
+      guard let word else { break }
+      bytes.append(UInt8(truncatingIfNeeded: word >> ((place & 7) &* 8)))
     }
     return bytes
   }

@@ -19,6 +19,8 @@ extension GuestView where Self: ~Copyable {
 
   /// `count` bytes (at most 8) at `address`, which may cross a word but is read as two words then.
   public func little(_ address: UInt64, count: Int) -> UInt64? {
+    // Entries of page tables: one load instead of eight.
+    if address & 7 == 0, count == 8 { return word(address) }
     var value: UInt64 = 0
     for index in 0..<UInt64(max(0, min(count, 8))) {
       guard let byte = byte(address &+ index) else { return nil }

@@ -23,6 +23,7 @@ extension SNPGuest {
       resumeFrame(index, vmpl)
       leave(index, vmpl, .interrupt)
     case .nmi, .virtualInterrupt: cpu.resumeDelivery()
+    case .iret: processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.returns(&cpu)
     case .hlt:
       cpu.skip(1)
       leave(index, vmpl, .hlt)
@@ -75,7 +76,9 @@ extension SNPGuest {
     do throws(DeliveryFailure) {
       try ExceptionFrame.deliver(vector: vector, errorCode: errorCode, &cpu, &view, markBit: cMask)
     } catch {
-      if cpu.codeSize != .bits64 { stop(.crashed, index, "#VC outside 64-bit mode") }
+      if cpu.codeSize != .bits64 {
+        stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "#VC outside 64-bit mode")
+      }
       raise(index, vmpl, Vector.doubleFault, errorCode: 0)
     }
   }

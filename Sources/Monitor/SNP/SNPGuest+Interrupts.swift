@@ -137,10 +137,10 @@ extension SNPGuest {
     _ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>, _ word: inout UInt64
   ) {
     guard !cpu[VMCB.eventInjection].bit(31) else { return }
-    let isNMI = withAPIC(index, vmpl) { $0.isNMIPending } ?? false
-    if isNMI, cpu[VMCB.interruptShadow] & 1 == 0 {
+    let isOpen = processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.isOpen(cpu) ?? false
+    if isOpen, withAPIC(index, vmpl, { $0.isNMIPending }) ?? false {
       withAPIC(index, vmpl) { $0.isNMIPending = false }
-      cpu.inject(vector: 2, type: 2)
+      processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.inject(&cpu)
       return
     }
     guard let vector = withAPIC(index, vmpl, { $0.pending }) ?? nil else { return }

@@ -90,6 +90,7 @@ extension SNPGuest {
       VMSACodec.load(page, into: &cpu, hardware)
       processors[index].levels[place]?.loaded = vmsa
     }
+    switchVectors(index, vmpl, vmsa)
     chooseRoot(index, vmpl, &cpu)
     injectEvents(index, vmpl, &cpu)
     setAlarm(index)
@@ -97,6 +98,31 @@ extension SNPGuest {
     cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
     processors[index].isInGuest = true
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
+  }
+
+  /// Gives the physical CPU the level's own x87 and SSE state (reference B.6: they are the VMSA's).
+  ///
+  /// CPUID shows no more than these. A VMSA that never ran has the state after FNINIT, MXCSR 0x1F80.
+  private func switchVectors(_ index: Int, _ vmpl: VMPL, _ vmsa: GuestPage?) {
+    let place = Int(vmpl.rawValue & 3)
+    let isFresh = processors[index].levels[place]?.vectorsOf != vmsa
+    guard isFresh || processors[index].vectorLevel != vmpl, let own = processors[index].levels[place]?.vectors
+    else {
+      return
+    }
+    if let old = processors[index].vectorLevel,
+      let page = processors[index].levels[Int(old.rawValue & 3)]?.vectors
+    {
+      hardware.saveVectors(page)
+    }
+    if isFresh {
+      hardware.zero(own)
+      hardware.store(own, 0, 0x37F)
+      hardware.store(own, 24, 0x1F80)
+      processors[index].levels[place]?.vectorsOf = vmsa
+    }
+    hardware.restoreVectors(own)
+    processors[index].vectorLevel = vmpl
   }
 
   /// A guest that computes must be interrupted when one of its timers is due.

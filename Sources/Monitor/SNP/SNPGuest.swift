@@ -99,9 +99,11 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
       roots[place] = SNPRoots(paged: paged, unpaged: unpaged)
     }
     guard processors[index].levels[place] == nil else { return }
-    guard let vmcb = hardware.allocatePage(), let registers = hardware.allocatePage() else { outOfMemory() }
+    guard let vmcb = hardware.allocatePage(), let registers = hardware.allocatePage(),
+      let vectors = hardware.allocatePage()
+    else { outOfMemory() }
     processors[index].levels[place] = SNPLevel(
-      vmcb: vmcb, registers: registers,
+      vmcb: vmcb, registers: registers, vectors: vectors,
       apic: VirtualAPIC(
         id: machine.vcpus[index].apicID, isBootProcessor: index == 0, isX2APIC: options.cpuid.hasX2APIC))
     var cpu = cpu(index, vmpl)

@@ -9,12 +9,18 @@ struct SNPLevel {
   let vmcb: SystemPage
   /// The page of the general registers.
   let registers: SystemPage
+  /// The page of x87 and SSE state, as FXSAVE lays it out.
+  let vectors: SystemPage
+  /// The VMSA whose x87 and SSE state that is.
+  var vectorsOf: GuestPage?
   /// The VMSA page whose contents are live in them; nil = load before the next entry.
   var loaded: GuestPage?
   /// GHCB MSR, C001_0130.
   var ghcbMSR = GHCBMSR(rawValue: 0)
   /// The local APIC that the host gives this level.
   var apic: VirtualAPIC
+  /// Whether the level may take an NMI.
+  var nmi = NMIWindow()
   /// Whether HLT waits for an event.
   var isHalted = false
   /// Whether the unpaged nested root was used last.
@@ -30,6 +36,8 @@ struct SNPLevel {
 struct SNPProcessor {
   /// Its levels, made when first used.
   var levels = InlineArray<4, SNPLevel?>(repeating: nil)
+  /// The level whose x87 and SSE state the physical CPU holds.
+  var vectorLevel: VMPL?
   /// Whether the physical CPU is inside the guest.
   var isInGuest = false
   /// Exits so far.

@@ -63,4 +63,51 @@ void test_metadata(void) {
   check_equal("A.4 VERIFYREPORT accepts it", leaf(22, (uint64_t)report, 0, 0, 0), 0);
   report[128] ^= 1;
   check_equal("A.4 and refuses it changed", leaf(22, (uint64_t)report, 0, 0, 0), 0xC000100100000000);
+
+  check_equal("A.4 VM.RD of the null field has no version 0", leaf(7, 0, ~0ull, 0, 0) >> 63, 1);
+  check_equal("A.4 VM.RD version 1 answers the first field", leaf(0x10007, 0, ~0ull, 0, 0), 0x00000C0B00000000);
+  unsigned count = 0;
+  for (uint64_t next = last.rdx; next != ~0ull && count < 1000; next = last.rdx, count++)
+    if (leaf(0x10007, 0, next, 0, 0)) break;
+  check("A.4 and the next ones, to the last", last.rdx == ~0ull && count > 30);
+  check_equal("A.4 VP.RD of the null field answers the first", leaf(9, 0, ~0ull, 0, 0), 0x00000C0B00000000);
+  for (count = 0; last.rdx != ~0ull && count < 5000; count++)
+    if (leaf(9, 0, last.rdx, 0, 0)) break;
+  check("A.4 and the next ones, VMCS and MSR bitmap, to the last", last.rdx == ~0ull && count > 700);
+  check_equal("A.4 SYS.RD of the null field answers the first", leaf(11, 0, ~0ull, 0, 0), 0x00000C0B00000000);
+  for (count = 0; last.rdx != ~0ull && count < 1000; count++)
+    if (leaf(11, 0, last.rdx, 0, 0)) break;
+  check("A.4 and the next ones, to the last", last.rdx == ~0ull && count > 5);
+  static const struct leaf_case more[] = {
+      {"A.6 VM.WR of an unknown field", 8, 0, 0x9110000300000FFF, 0, ~0ull, 0xC0000C0000000000},
+      {"A.6 VM.WR with RCX", 8, 1, 0x9110000300000010, 0, ~0ull, OPERAND(1)},
+      {"A.6 VM.WR with an empty mask", 8, 0, 0x9110000300000010, 0, 0, 0xC0000C0100000000},
+      {"A.6 a field id with an element count", 7, 0, 0x9010000100000005 | 1ull << 34, 0, 0, 0xC0000C0000000000},
+      {"A.6 a field id with a field count", 7, 0, 0x9010000100000005 | 1ull << 38, 0, 0, 0xC0000C0000000000},
+      {"A.6 VP.RD with RCX", 9, 1, 0xA020000200000002, 0, 0, OPERAND(1)},
+      {"A.6 VP.RD of the index", 9, 0, 0xA020000200000002, 0, 0, 0},
+      {"A.6 VP.WR of the index", 10, 0, 0xA020000200000002, 1, ~0ull, 0xC0000C0100000000},
+      {"A.6 VP.WR of VM 2's controls, which are stored", 10, 0, 0xA020000300000052, 1, 7, 0},
+      {"B.3 VP.RD of the host's RIP", 9, 0, 0x2420000300006C16, 0, 0, 0xC0000C0200000000},
+      {"B.3 VP.WR of the pin controls", 10, 0, 0x2420000200004000, 0, ~0ull, 0xC0000C0100000000},
+      {"B.3 VP.WR of the entry controls' other bits", 10, 0, 0x2420000200004012, 0, ~0ull, 0xC0000C0300000000},
+      {"B.3 VP.WR of CR0.CD", 10, 0, 0x2420000300006800, 0x40000021, ~0ull, 0xC0000C0300000000},
+      {"B.3 VP.WR of CR4 without MCE", 10, 0, 0x2420000300006804, 0x2000, ~0ull, 0xC0000C0300000000},
+      {"B.3 VP.WR of EFER without NXE", 10, 0, 0x2420000300002806, 0x101, ~0ull, 0xC0000C0300000000},
+      {"B.3 VP.WR of a 16-bit field's upper bits", 10, 0, 0x2420000100000802, 0x10008, ~0ull, 0xC0000C0300000000},
+      {"A.4 ACCEPT of a misaligned address", 6, 0x10000800, 0, 0, 0, OPERAND(1)},
+      {"A.4 ATTR.RD of a shared page", 23, SHARED | 0x8020000, 0, 0, 0, OPERAND(1)},
+      {"A.4 CPUIDVE.SET of the upper half", 5, 1ull << 32, 0, 0, 0, OPERAND(1)},
+      {"A.4 INVVPID of VM 0", 27, 0, 0x1000, 0, 0, OPERAND(1)},
+      {"A.4 INVVPID with a reserved bit", 27, 1ull << 52 | 2, 0x1000, 0, 0, OPERAND(1)},
+      {"A.4 VERIFYREPORT of a shared structure", 22, SHARED | 0x8020000, 0, 0, 0, OPERAND(1)},
+      {"A.4 RTMR.EXTEND of shared data", 2, SHARED | 0x8020000, 2, 0, 0, OPERAND(1)},
+  };
+  check_leaves(more, sizeof more / sizeof *more);
+  static uint64_t list[512] __attribute__((aligned(4096)));
+  list[0] = 0x1000;
+  list[1] = 0x5002;
+  check_equal("G.62 INVVPID of a list", leaf(27, 1ull << 52 | 1, (uint64_t)list | 2ull << 52, 0, 0), 0);
+  check_equal("G.62 leaves no entries", last.rdx >> 52, 0);
+  check_equal("A.4 SYS.RDALL", leaf(12, 0, (uint64_t)list, ~0ull, 0) >> 63, 0);
 }

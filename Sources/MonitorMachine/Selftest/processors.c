@@ -8,6 +8,8 @@ struct start_record {
   uint64_t unused[3];
 };
 static struct start_record *const mailbox = (struct start_record *)0x8004000;
+volatile uint64_t interrupt_wish;
+volatile uint64_t apic_ids[64];
 static volatile uint64_t online, rounds[64];
 static uint8_t stacks[64][4096] __attribute__((aligned(4096)));
 extern char secondary_start[];
@@ -16,11 +18,30 @@ void secondary_main(uint64_t index) {
   load_idt();
   struct registers r = {0};
   vmcall(&r, 32, 0x80F, 0x1FF, 0, 0);
+  vmcall(&r, 31, 0x802, 0, 0, 0);
+  apic_ids[index] = r.r11;
   __atomic_add_fetch(&online, 1, __ATOMIC_SEQ_CST);
   for (;;) {
     hlt_open();
+    if (interrupt_wish) {
+      while (!l2_ticks) __asm__ volatile("pause");
+      vmcall(&r, 32, 0x830, apic_ids[0] << 32 | 0x45, 0, 0);
+    }
     __atomic_add_fetch(&rounds[index], 1, __ATOMIC_SEQ_CST);
   }
+}
+
+// The APIC identifier of a processor in the MADT: local x2APIC or local APIC entries in the order of the indices.
+static uint64_t madt_id(unsigned index) {
+  const uint8_t *madt = (const uint8_t *)0x8003000;
+  uint32_t size = *(const uint32_t *)(madt + 4), place = 44;
+  while (place + 8 <= size && madt[place + 1] >= 8) {
+    uint8_t type = madt[place];
+    if ((type == 0 || type == 9) && index-- == 0)
+      return type == 9 ? *(const uint32_t *)(madt + place + 4) : madt[place + 3];
+    place += madt[place + 1];
+  }
+  return ~0ull;
 }
 
 static int wait_for(volatile uint64_t *word, uint64_t least) {
@@ -34,6 +55,14 @@ static int wait_for(volatile uint64_t *word, uint64_t least) {
 void test_processors(unsigned count) {
   struct registers r = {0};
   vmcall(&r, 32, 0x80F, 0x1FF, 0, 0);
+  vmcall(&r, 31, 0x802, 0, 0, 0);
+  apic_ids[0] = r.r11;
+  check_equal("C.5 the APIC id is the one of the MADT", r.r11, madt_id(0));
+  uint32_t a, b, c, d;
+  vmcall(&r, 10, 0xB, 0, 0, 0);
+  check_equal("C.2 and the one of CPUID 0xB by the host", r.r15, apic_ids[0]);
+  __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(1), "c"(0));
+  check_equal("D.2 CPUID 1 has the index instead", b >> 24, 0);
   for (unsigned index = 1; index < count && index < 64; index++) {
     mailbox[index].rip = (uint64_t)secondary_start;
     mailbox[index].rsp = (uint64_t)stacks[index] + 4096;
@@ -42,10 +71,11 @@ void test_processors(unsigned count) {
     __atomic_store_n(&mailbox[index].state, 1, __ATOMIC_RELEASE);
     check("E.3 a processor takes its start record and comes up", wait_for(&online, index));
     check_equal("E.3 and says so in the record", mailbox[index].state, 2);
+    check_equal("C.5 its APIC id is the one of the MADT", apic_ids[index], madt_id(index));
   }
   for (unsigned index = 1; index < count && index < 64; index++) {
     uint64_t interrupts = interrupt_count, woken = rounds[index];
-    check_equal("C.5 an ICR write by the host's call", vmcall(&r, 32, 0x830, (uint64_t)index << 32 | 0x40, 0, 0), 0);
+    check_equal("C.5 an ICR write by the host's call", vmcall(&r, 32, 0x830, apic_ids[index] << 32 | 0x40, 0, 0), 0);
     check("C.4 the interrupt arrives", wait_for(&interrupt_count, interrupts + 1));
     check("C.4 and wakes the processor from HLT", wait_for(&rounds[index], woken + 1));
   }
@@ -60,6 +90,4 @@ void test_processors(unsigned count) {
   __asm__ volatile("wrmsr" ::"c"(0x83F), "a"(0x42), "d"(0));
   hlt_open();
   check_equal("C.4 HLT with an interrupt waiting returns at once", interrupt_count, interrupts + 2);
-
-
 }

@@ -38,4 +38,11 @@ void test_memory(void);
 void test_metadata(void);
 void test_attributes(void);
 void test_processors(unsigned count);
-void test_l2(void);
+void test_l2(unsigned count);
+extern volatile uint64_t interrupt_wish, l2_ticks;  // a processor interrupts the first once both are not 0
+void text(const char *words);
+void decimal(uint64_t value);
+void bench(void);
+void l2_set_up(void);
+uint64_t l2_go(void (*code)(void));
+extern volatile uint64_t apic_ids[64];  // by index

@@ -71,6 +71,9 @@ vectors:
   // protocol, for ever; the second time it writes to RSI, which it may not.
   .balign 4096
 lower_start:
+  movq %xmm1, %r10
+  movl $0x1111, %eax
+  movq %rax, %xmm1
   movq %rdi, %rax
   xorl %ecx, %ecx
   movl $1, %edx

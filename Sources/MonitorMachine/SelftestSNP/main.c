@@ -110,7 +110,7 @@ static uint8_t *make_vmsa(uint8_t *pages, uint8_t level, void *rip, uint64_t rdi
   for (uint32_t offset = 0; offset <= 0x50; offset += 0x10) if (offset != 0x10) set_segment(vmsa, offset, 0x10, 0xC93);
   vmsa[0xCA] = level;
   *(uint64_t *)(vmsa + 0xD0) = 0x1D00;
-  *(uint64_t *)(vmsa + 0x148) = 0x60;
+  *(uint64_t *)(vmsa + 0x148) = 0x260;
   *(uint64_t *)(vmsa + 0x150) = root;
   *(uint64_t *)(vmsa + 0x158) = 0x80010031;
   *(uint64_t *)(vmsa + 0x160) = 0x400;
@@ -139,6 +139,9 @@ static void prepare(void) {
   t.limit = sizeof idt - 1;
   t.base = (uint64_t)idt;
   __asm__ volatile("lidt %0" ::"m"(t));
+  uint64_t cr4;
+  __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+  __asm__ volatile("mov %0, %%cr4" ::"r"(cr4 | 1 << 9));
   // The tables as the builder left them map the pool one to one; the APIC page is mapped here, shared.
   pvalidate((uint64_t)ghcb, 0, 0);
   page_state(ghcb, 2);
@@ -168,6 +171,24 @@ static void instructions(void) {
   check("B.1.2: RMPQUERY answers", rmpquery(p, &operand, &size), 0);
   check("B.1.2: RMPQUERY tells them", operand << 8 | size, 0x30200);
   check("B.1.2: RMPADJUST takes rights", rmpadjust(p, 0, 2), 0);
+  operand = 2;
+  rmpquery(p, &operand, &size);
+  check("B.1.2: RMPQUERY tells that too", operand, 2);
+  operand = 4;
+  check("B.1.2: RMPQUERY of VMPL 4 is FAIL_INPUT or FAIL_PERMISSION", rmpquery(p, &operand, &size) != 0, 1);
+  check("B.1.2: rescinding twice", pvalidate(p, 0, 0), 0);
+  check("B.1.2: sets CF", pvalidate(p, 0, 0), 0x100);
+  check("B.1.2: RMPADJUST 2 MiB that is not aligned is FAIL_INPUT", rmpadjust((p & ~0x1FFFFFull) | 0x1000, 1, 1), 1);
+  check("B.1.2: RMPADJUST of size 2 is FAIL_INPUT", rmpadjust(p, 2, 1), 1);
+  flush_everywhere();
+  check("B.1.2: and validating", pvalidate(p, 0, 1), 0);
+  for (uint64_t target = 1; target < 4; target++) {
+    check("B.1.2: every lower level can be given all rights", rmpadjust(p, 0, 0xF00 | target), 0);
+    operand = target;
+    rmpquery(p, &operand, &size);
+    check("B.1.2: which RMPQUERY tells", operand >> 8 & 0xFF, 0xF);
+    check("B.1.2: and lose them", rmpadjust(p, 0, target), 0);
+  }
   flush_everywhere();
   raises("B.1.2: PVALIDATE of an address that is not mapped is #PF", do_unmapped, 14, 0);
   raises("B.1.2: RMPUPDATE in a guest is #UD", do_rmpupdate, 6, 0);
@@ -245,6 +266,19 @@ static void host(void) {
   check("D.62: a 2 MiB aligned VMSA is 2/5", get64(0x398) << 8 | get64(0x3A0), 0x205);
 }
 
+/// The APIC identifier of a processor: the MADT's local APIC and local x2APIC entries in the order of the vCPUs.
+static uint64_t apic_id(unsigned index) {
+  const uint8_t *madt = (const uint8_t *)0x8003000;
+  uint32_t size = *(const uint32_t *)(madt + 4), place = 44;
+  while (place + 8 <= size && madt[place + 1] >= 8) {
+    uint8_t type = madt[place];
+    if ((type == 0 || type == 9) && index-- == 0)
+      return type == 9 ? *(const uint32_t *)(madt + place + 4) : madt[place + 3];
+    place += madt[place + 1];
+  }
+  return ~0ull;
+}
+
 static void levels(void) {
   uint8_t *vmsa = make_vmsa(lower_vmsa, 1, lower_start, (uint64_t)page, (uint64_t)target);
   uint64_t root;
@@ -256,13 +290,17 @@ static void levels(void) {
   flush_everywhere();
   clear_ghcb();
   set64(0x1F8, 1);
-  check("B.5.1: AP creation of a level of this vCPU", nae(0x80000013, 1ull << 16, (uint64_t)vmsa), 0);
+  check("B.5.1: AP creation of a level of this vCPU", nae(0x80000013, apic_id(0) << 32 | 1ull << 16, (uint64_t)vmsa), 0);
   check("B.4: run VMPL 1 and back", msr_call(1ull << 32 | 0x16), 0x17);
   check("D.117: RMPADJUST at VMPL1 towards itself is 2", *(volatile uint64_t *)(vmsa + 0x318), 2);
   check("A.4: GUEST_EXITCODE is VMGEXIT", *(volatile uint64_t *)(vmsa + 0x3C0), 0x403);
   check("D.60: RMPADJUST leaves the VMSA to VMPL0 alone", *(volatile uint64_t *)(vmsa + 0x348), 0);
+  uint64_t own = 0x2222;
+  __asm__ volatile("movq %0, %%xmm1" ::"r"(own));
   clear_ghcb();
   check("B.5.1: run VMPL 1 by page", nae(0x80000018, 1, 0), 0);
+  __asm__ volatile("movq %%xmm1, %0" : "=r"(own));
+  check("B.6: a level's vector registers are its own", own << 32 | *(volatile uint64_t *)(vmsa + 0x350), 0x222200001111);
   check("B.1.4: it went on", *(volatile uint64_t *)(vmsa + 0x348), 1);
 }
 
@@ -272,7 +310,7 @@ static void processors(void) {
   uint8_t *vmsa = make_vmsa(other_vmsa, 0, other_start, 0x1234, 0);
   clear_ghcb();
   set64(0x1F8, 1);
-  check("B.5.1: AP creation", nae(0x80000013, 1ull << 32 | 1, (uint64_t)vmsa), 0);
+  check("B.5.1: AP creation", nae(0x80000013, apic_id(1) << 32 | 1, (uint64_t)vmsa), 0);
   for (uint64_t i = 0; i < 1000000000 && !*(volatile uint64_t *)&other_count; i++) __asm__ volatile("pause");
   check("B.5.1: the vCPU runs", other_count << 16 | other_value, 0x11234);
 }

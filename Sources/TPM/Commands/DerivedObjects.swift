@@ -11,7 +11,9 @@ extension TPMEngine {
   ) throws(Stop) {
     var inner = r.nested(try r.sizedRange())
     let area = try inner.publicHead(nameMayBeNull: false)
-    var (label, context) = try derivation(&inner)
+    var label = Digest()
+    var context = Digest()
+    try derivation(&inner, &label, &context)
     try r.finish()
     guard parent.hasSecret, let hash = parent.area.scheme.hash else { throw .handle(.type, 1) }
     guard area.type != Algorithm.rsa else { throw .parameter(.type, 2) }
@@ -23,9 +25,11 @@ extension TPMEngine {
       for index in 0..<data.count { bytes.append(data[index]) }
       var given = Reader(bytes, from: 0, to: bytes.count)
       do throws(Stop) {
-        let override = try derivation(&given)
-        if !override.label.isEmpty { label = override.label }
-        if !override.context.isEmpty { context = override.context }
+        var givenLabel = Digest()
+        var givenContext = Digest()
+        try derivation(&given, &givenLabel, &givenContext)
+        if !givenLabel.isEmpty { label = givenLabel }
+        if !givenContext.isEmpty { context = givenContext }
       } catch {
         throw .parameter(.size, 1)
       }
@@ -55,10 +59,12 @@ extension TPMEngine {
   }
 
   /// TPMS_DERIVE, which fills the reader.
-  private func derivation(_ reader: inout Reader) throws(Stop) -> (label: Digest, context: Digest) {
-    let label: Digest = try reader.sized(limit: 48)
-    let context: Digest = try reader.sized(limit: 48)
+  @inline(never)
+  private func derivation(
+    _ reader: inout Reader, _ label: inout Digest, _ context: inout Digest
+  ) throws(Stop) {
+    label = try reader.sized(limit: 48)
+    context = try reader.sized(limit: 48)
     try reader.expectEnd()
-    return (label, context)
   }
 }

@@ -2,21 +2,28 @@
 import Crypto
 
 extension TPMEngine {
-  private func creationParameters(_ r: inout Reader) throws(Stop) -> (Digest, PCRSelection) {
+  private func creationParameters(_ r: inout Reader, _ outside: inout Digest) throws(Stop) -> PCRSelection {
     r.next()
-    let outside: Digest = try r.sized()
+    outside = try r.sized()
     r.next()
     let selection = try r.pcrSelection()
     try r.finish()
-    return (outside, selection)
+    return selection
   }
 
   @inline(never)
   mutating func createPrimary(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     let area = try r.publicArea()
-    let (outside, selection) = try creationParameters(&r)
+    var outside = Digest()
+    let selection = try creationParameters(&r, &outside)
     let hierarchy = c.handles[0]
     try check(area, parent: nil, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
@@ -60,10 +67,17 @@ extension TPMEngine {
 
   @inline(never)
   mutating func create(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     let area = try r.publicArea()
-    let (outside, selection) = try creationParameters(&r)
+    var outside = Digest()
+    let selection = try creationParameters(&r, &outside)
     let parent = try parent(c.handles[0], 1)
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
@@ -77,7 +91,13 @@ extension TPMEngine {
 
   @inline(never)
   mutating func createLoaded(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     if !Self.isHierarchy(c.handles[0]) {
       let parent = try object(c.handles[0], 1)

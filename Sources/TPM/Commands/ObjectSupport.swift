@@ -138,16 +138,18 @@ extension TPMEngine {
   // MARK: - Creation
 
   /// TPM2B_SENSITIVE_CREATE: authorization and data.
-  func sensitiveCreate(_ r: inout Reader) throws(Stop) -> (auth: Digest, data: FixedBytes<192>) {
+  @inline(never)
+  func sensitiveCreate(
+    _ r: inout Reader, _ auth: inout Digest, _ data: inout FixedBytes<192>
+  ) throws(Stop) {
     r.next()
     let range = try r.sizedRange()
     guard !range.isEmpty else { throw r.error(.size) }
     var inner = r.nested(range)
-    var auth: Digest = try inner.sized()
-    let data: FixedBytes<192> = try inner.sized(limit: Limits.symmetricData)
+    auth = try inner.sized()
+    data = try inner.sized(limit: Limits.symmetricData)
     try inner.expectEnd()
     auth.dropTrailingZeros()
-    return (auth, data)
   }
 
   func checkCreation(_ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>) throws(Stop) {
@@ -465,11 +467,19 @@ extension Reader {
     object.hasSecret = true
   }
 
-  /// A ticket of any kind.
-  mutating func ticket() throws(Stop) -> (tag: UInt16, hierarchy: UInt32, digest: Digest) {
+  /// TPMT_TK of any kind.
+  @inline(never)
+  mutating func ticket() throws(Stop) -> Ticket {
     let tag = try u16()
     let hierarchy = try u32()
     guard TPMEngine.isHierarchy(hierarchy) else { throw error(.value) }
-    return (tag, hierarchy, try sized())
+    return Ticket(tag: tag, hierarchy: hierarchy, digest: try sized())
   }
+}
+
+/// TPMT_TK_CREATION, _VERIFIED, _AUTH or _HASHCHECK (Part 2 §10.7).
+struct Ticket {
+  let tag: UInt16
+  let hierarchy: UInt32
+  let digest: Digest
 }
