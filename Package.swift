@@ -145,7 +145,8 @@ let bareOnly: [Target] =
       name: "board-abi", dependencies: ["SimMachine", "TaskRuntime", "Tasks", "ToolchainABI"],
       path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
-    board("snp", ["Idle", "Kernel", "Machine", "SNPPlatform", "Seams", "Tasks", "X86"]),
+    board(
+      "snp", ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"]),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
@@ -161,7 +162,10 @@ let bareOnly: [Target] =
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
     board(
       "tdp",
-      ["Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks", "X86"]),
+      [
+        "Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks",
+        "X86",
+      ]),
   ]
 
 let hostedOnly: [Target] = [

@@ -33,6 +33,16 @@ _start:
   movl $1, %edx
   movl $0xF4, %r10d
   syscall
+  cmpq $1, %rax
+  je 1f
+  // A kernel without /dev/port: ioperm(0xF4, 1, 1) and the port itself.
+  movl $173, %eax
+  movl $0xF4, %edi
+  movl $1, %esi
+  movl $1, %edx
+  syscall
+  movb $0x10, %al
+  outb %al, $0xF4
   // reboot(LINUX_REBOOT_CMD_POWER_OFF), where the port is not ours.
 1: movl $169, %eax
   movl $0xfee1dead, %edi

@@ -7,6 +7,13 @@ import X86
 extension Kernel {
   /// Boots, and then runs the boot CPU for ever; every CPU starts `tasks`, the board's list, on itself.
   public func boot(_ tasks: @escaping (Kernel, CPUIndex) throws(SpawnError) -> Void) -> Never {
+    boot(prepare: { _ in }, tasks)
+  }
+
+  /// The same; `prepare` runs on the boot CPU before any other one, and makes what the tasks of several CPUs share.
+  public func boot(
+    prepare: (Kernel) -> Void, _ tasks: @escaping (Kernel, CPUIndex) throws(SpawnError) -> Void
+  ) -> Never {
     taskList = tasks
     Executor.prepare(machine.ownerTable)
     do throws(BootFailure) {
@@ -20,6 +27,7 @@ extension Kernel {
       if Platform.hasHostEvents { machine.useEventStacks() }
       startTime()
       prepareSoak()
+      prepare(self)
       startProcessors()
       sealImage()
       report()

@@ -68,8 +68,13 @@ public final class Kernel<Machine: BareMachine & TaskHost, Platform: KernelPlatf
   /// What `soak=N` on the command line asks for.
   var soak: WakeSoak?
 
-  /// The most frames that Swift objects take: 2 MiB, and what the CPUs may hold in stock.
-  public var heapLimit: UInt64 { 512 &+ 24 &* UInt64(processors.count) }
+  /// The most frames that Swift objects take: 2 MiB, what the CPUs may hold in stock, and a byte for each guest page.
+  public var heapLimit: UInt64 {
+    let guest = platform.guestMemory
+    var bytes: UInt64 = 0
+    for index in 0..<guest.count { bytes &+= guest[index]?.bytes ?? 0 }
+    return 512 &+ 24 &* UInt64(processors.count) &+ bytes >> 24
+  }
   /// Frames set aside for objects when those are used up: 128 KiB.
   static var heapReserve: UInt64 { 32 }
   /// Frames set aside for growing async frames (I6): 256 KiB.

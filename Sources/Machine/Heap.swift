@@ -69,7 +69,7 @@ public enum MachineHeap {
   @inline(never)
   fileprivate static func allocateLarge(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
     guard bytes >= 0, bytes <= 1 << 40, alignment > 0 else { return nil }
-    guard let source = unsafe source else { return unsafe alignment <= 16 ? takeArena(bytes) : nil }
+    guard let source = unsafe source else { return unsafe takeArena(bytes, alignment) }
     stock.countMiss()
     let address = source.allocate(
       bytes: UInt64(bytes), alignment: UInt64(alignment), on: Processor.current)
@@ -87,13 +87,16 @@ public enum MachineHeap {
     unsafe UnsafeMutableRawPointer(bitPattern: UInt(KernelLayout.direct(address).rawValue))
   }
 
-  // The boot CPU alone runs now.
-  private static func takeArena(_ bytes: Int) -> UnsafeMutableRawPointer? {
+  // The boot CPU alone runs now. `alignment`: a power of two.
+  private static func takeArena(_ bytes: Int, _ alignment: Int = 16) -> UnsafeMutableRawPointer? {
     let words = (bytes + 15) / 16 * 2
-    guard unsafe words <= arena.count - arenaUsed else { return nil }
-    unsafe arenaUsed += words
     return unsafe withUnsafeMutablePointer(to: &arena) { start in
-      unsafe UnsafeMutableRawPointer(start).advanced(by: 8 * (arenaUsed - words))
+      let free = unsafe UInt(bitPattern: UnsafeMutableRawPointer(start)) &+ UInt(8 * arenaUsed)
+      let skipped = Int(truncatingIfNeeded: (0 &- free) & (UInt(max(16, alignment)) &- 1)) / 8
+      guard alignment <= 4096 else { return nil }
+      guard unsafe skipped &+ words <= arena.count - arenaUsed else { return nil }
+      unsafe arenaUsed += skipped &+ words
+      return unsafe UnsafeMutableRawPointer(start).advanced(by: 8 * (arenaUsed - words))
     }
   }
 }

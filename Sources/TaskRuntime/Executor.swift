@@ -13,7 +13,7 @@ extension TaskRef: TimerNode {}
 /// when nothing is ready it resumes the idle task, if the board selected one.
 public struct Executor: ~Copyable {
   /// Leaf operations that a task may complete in one run without suspending; then it yields.
-  public static var budgetPerRun: Int { 128 }
+  public static var budgetPerRun: Int { ThisCPU.budgetPerRun }
   /// Turns between two passes: a round of one task is a turn, a round of more is `turnsPerRound`.
   static var turnsPerPass: Int { 64 }
   static var turnsPerRound: Int { 4 }
@@ -23,7 +23,11 @@ public struct Executor: ~Copyable {
   public static var interruptSources: Int { 16 }
 
   var ready: ReadyQueue<TaskLists>
-  var turnsLeft = 0
+  /// Turns until the next pass: a word that the entry code counts down too.
+  @inline(__always) var turnsLeft: Int {
+    get { ThisCPU.turns }
+    nonmutating set { ThisCPU.turns = newValue }
+  }
   var timers: TimerQueue<TaskRef>
   var idleTask: TaskRef?
   /// Whether the idle task is parked where `step` may resume it.

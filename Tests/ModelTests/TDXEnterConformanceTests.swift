@@ -63,6 +63,22 @@ import Testing
     machine.memory.store(state, L2EnterState.rflagsOffset, 0)
     #expect(machine.call(25, rcx: 1 << 52, rdx: 15 << 12) == .completed)
     #expect(machine.registers.rax == 0x8000_0021)
+    // An interrupt to be injected wants IF and no blocking (SDM 3C, 27.3.1.4).
+    let event: UInt64 = 0x2420_0003_0000_4016
+    let shadow: UInt64 = 0x2420_0003_0000_4824
+    #expect(machine.status(10, rdx: event, r8: 0x8000_0050, r9: .max) == 0)
+    machine.memory.store(state, L2EnterState.rflagsOffset, 2)
+    #expect(machine.call(25, rcx: 1 << 52, rdx: 15 << 12) == .completed)
+    #expect(machine.registers.rax == 0x8000_0021)
+    machine.memory.store(state, L2EnterState.rflagsOffset, 0x202)
+    #expect(machine.status(10, rdx: shadow, r8: 1, r9: .max) == 0)
+    #expect(machine.call(25, rcx: 1 << 52, rdx: 15 << 12) == .completed)
+    #expect(machine.registers.rax == 0x8000_0021)
+    #expect(machine.status(10, rdx: shadow, r8: 0, r9: .max) == 0)
+    guard case .enteredL2 = machine.call(25, rcx: 1 << 52, rdx: 15 << 12) else {
+      Issue.record("not entered")
+      return
+    }
   }
 
   @Test func g56_l2InstructionsExitToL1AndNeverRaiseVE() {
@@ -186,6 +202,29 @@ import Testing
     #expect(machine.status(26, rcx: 1) == 0xC000_0100_0000_0001)
     #expect(machine.status(26, rcx: 4) == 0xC000_0100_0000_0001)
     #expect(machine.status(26, rcx: 0) == 0)
+  }
+
+  @Test func g50_anEntryWithARevocationOpenIsCounted() {
+    let machine = TDTestMachine()
+    #expect(machine.share(3) == 0)
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    _ = machine.exitL2(L2Exit(.cpuid))
+    #expect(machine.share(3, attributes: 0x8000) == 0)
+    // vCPU 0 has not flushed itself.
+    _ = machine.enterL2()
+    #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation, .openRevocation])
+    _ = machine.exitL2(L2Exit(.cpuid))
+    // It flushes itself, but vCPU 1 runs the L2 with what was taken.
+    _ = machine.enterL2(flags: 1)
+    #expect(machine.td.breaches.count == 3)
+    _ = machine.exitL2(L2Exit(.cpuid))
+    _ = machine.exitL2(L2Exit(.cpuid), vcpu: 1)
+    // Outside the L2 it may do that at its next entry.
+    _ = machine.enterL2()
+    #expect(machine.td.breaches.count == 3)
+    _ = machine.enterL2(flags: 1, vcpu: 1)
+    #expect(machine.td.breaches.count == 3)
+    #expect(!machine.hasOpenRevocation)
   }
 
   @Test func g62_invvpid() {

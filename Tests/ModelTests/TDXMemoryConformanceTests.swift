@@ -167,6 +167,14 @@ import Testing
     #expect(machine.status(10, rdx: id, r8: 0, r9: .max) == 0)
     #expect(machine.enterL2(timeStamp: 5) == .completed)
     #expect(machine.registers.rax == 52)
+    // An event that was to be injected comes back as IDT-vectoring information (B.6).
+    let event: UInt64 = 0x2420_0003_0000_4016
+    let code: UInt64 = 0x2420_0003_0000_4018
+    #expect(machine.status(10, rdx: event, r8: 0x8000_0B0E, r9: .max) == 0)
+    #expect(machine.status(10, rdx: code, r8: 2, r9: .max) == 0)
+    #expect(machine.enterL2(timeStamp: 5) == .completed)
+    #expect(machine.registers.rax == 52 && machine.registers.r10 == 2 << 32 | 0x8000_0B0E)
+    #expect(machine.status(9, rdx: event) == 0 && machine.registers.r8 == 0xB0E)
     #expect(machine.status(10, rdx: id, r8: .max, r9: .max) == 0)
     guard case .enteredL2 = machine.enterL2(timeStamp: 5) else {
       Issue.record("not entered")

@@ -37,6 +37,8 @@ private func host(_ script: HostileScript?, seed: UInt64) -> HostileHost {
           #expect(!isHit)
         }
       }
+      let takes: Set = ["remap", "swap", "double-map", "half-page-state"]
+      #expect(one.hasTakenMemory == takes.contains(script.name))
       #expect(one.strikeCount == UInt64(count) + (script == .lyingParameters ? 1 : 0))
     }
   }

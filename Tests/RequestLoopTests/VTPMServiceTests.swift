@@ -16,6 +16,11 @@ private struct Host: VTPMHost {
   func entropy() -> InlineArray<48, UInt8>? { InlineArray(repeating: 0x42) }
 }
 
+private struct Dry: VTPMHost {
+  func milliseconds() -> UInt64 { 1 }
+  func entropy() -> InlineArray<48, UInt8>? { nil }
+}
+
 private typealias Table = Protocols<VTPMService<ModelPlatform, Host>, CoreOnly>
 
 private func failures(_ body: @escaping @Sendable (Service<Table>, VTPMState) async -> Void) -> [String] {
@@ -213,6 +218,20 @@ private func answer(_ world: World, _ address: UInt64) -> (size: UInt64, code: U
         world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success)
         world.check(answer(world, buffer) == (10, 0), "executed once: \(answer(world, buffer))")
       } == [])
+  }
+
+  @Test func aTPMWithoutEntropyIsAnAbsentProtocol() {
+    let found = failures({ world in
+      CoreOnly().with(
+        VTPMService(
+          VTPMState.make(Dry()), host: Host(),
+          buffer: GuestBuffer(platform: ModelPlatform(world), states: world.guest.pages)))
+    }) { service in
+      let world = service.world
+      world.equal(await service.call(.queryProtocol, rcx: ProtocolQuery.rcx(.vTPM, version: 1)).rcx, 0)
+      world.equal(await service.call(.vTPMQuery).result, .unsupportedProtocol)
+    }
+    #expect(found == [])
   }
 
   @Test func theManifestsKeyIsTheOneThatTheGuestsCreatePrimaryGives() {

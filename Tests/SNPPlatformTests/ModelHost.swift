@@ -39,8 +39,15 @@ final class ModelHost {
   var inWindow: ((ModelHost) -> Bool)?
   var created: [(vcpu: Int, level: VMPL, operation: APCreation.Operation)] = []
   var kicks: [UInt64] = []
+  /// What the guest does when it is entered, until it calls again.
+  var guestRuns: ((ModelHost) -> Void)?
+  static let guestImage: UInt64 = 0x20_0000
+  static let guestPages: UInt64 = 5
 
-  init(processors: Int = 2, rangeBytes: UInt64 = 6 << 20, largePages: Bool = true, shared: Bool = false) {
+  init(
+    processors: Int = 2, rangeBytes: UInt64 = 6 << 20, largePages: Bool = true, shared: Bool = false,
+    guest: Bool = false
+  ) {
     self.rangeBytes = rangeBytes
     words = [[UInt64]](repeating: [UInt64](repeating: 0, count: 8), count: max(1, processors))
     machine = SNPMachine(
@@ -50,7 +57,8 @@ final class ModelHost {
       machine.memory.nested[GuestPage(rawValue: page)] = NestedEntry(page: SystemPage(rawValue: page))
     }
     _ = machine.startLaunch(policy: 1 << 17)
-    writeLaunch(processors)
+    writeLaunch(processors, guest: guest)
+    if guest { launchGuest() }
     // A page of zeros stands for the whole image.
     let pages: [(UInt64, LaunchPageKind)] = [
       (Self.base, .normal), (Self.parameters, .unmeasured), (Self.base + 0x2000, .unmeasured),
@@ -70,7 +78,20 @@ final class ModelHost {
 
   // MARK: The launch.
 
-  private func writeLaunch(_ processors: Int) {
+  // A header as boards/guest/README.md has it, and a page of tables.
+  private func launchGuest() {
+    store64(Self.guestImage + 0x10, 0x5453_4555_4753_5041)
+    store64(Self.guestImage + 0x18, Self.guestImage + 0x1000)
+    store64(Self.guestImage + 0x20, 0x1000)
+    store64(Self.guestImage + 0x1000, 0x20_2063)
+    for page in 0..<Self.guestPages { launch(Self.guestImage + page << 12, .normal) }
+    for page in UInt64(0x1F0)..<0x200 { assign(page, is2M: false) }
+    // 1 MiB to the range, and 4 MiB behind it.
+    let entries: [UInt64] = [0x100, 0x400, 0, 0x400 + rangeBytes >> 12, 0x100, 0]
+    for index in entries.indices { store64(Self.base + 0x2000 + UInt64(8 * index), entries[index]) }
+  }
+
+  private func writeLaunch(_ processors: Int, guest: Bool) {
     var information = LaunchInformation(platform: 2, hypervisor: 3)
     information.processorCount = UInt32(processors)
     information.rangeStart = Self.base
@@ -86,7 +107,12 @@ final class ModelHost {
       LaunchArea(.vmsa, gpa: Self.base + 0x6000, byteCount: 4096),
       LaunchArea(.launchInformation, gpa: Self.base, byteCount: 4096),
     ]
-    information.commandLine = Array("until=idle".utf8)
+    if guest {
+      information.areas.append(
+        LaunchArea(.guestImage, gpa: Self.guestImage, byteCount: Self.guestPages << 12 - 100))
+      information.guestByteCount = 16 << 20
+    }
+    information.commandLine = Array((guest ? "until=idle -- selftest a=b" : "until=idle").utf8)
     put(information.encoded() ?? [], at: Self.base)
     store32(Self.parameters, UInt32(processors))
   }
@@ -180,6 +206,11 @@ final class ModelHost {
       let id = machine.vcpus[cpu].apicID
       machine.answerCPUID(cpu, function == 1 && register == 1 ? id << 24 : id)
     case .page(let page): serve(page)
+    case .switched(let level):
+      guard machine.vmrun(cpu, level, &memory) == .entered(level) else { break }
+      guestRuns?(self)
+      machine.vmexit(cpu, .vmgexit, &memory)
+      _ = machine.hostSwitch(cpu, to: .vmpl0)
     default: break
     }
     answer = machine.vcpus[cpu].ghcbMSR.rawValue

@@ -4,6 +4,13 @@ import Tasks
 import Testing
 
 @Suite struct BudgetTests {
+  /// Entry.S hands over by itself where one other task is ready (`PARK_LEAF`).
+  @Test func theEntryCodeWritesTheRuntimesOwnNumbers() {
+    #expect(TaskFlags.entryCode.parked == TaskState.parked.rawValue)
+    #expect(TaskFlags.entryCode.permit == TaskFlags.permit)
+    #expect(Executor.budgetPerRun == ThisCPU.budgetPerRun)
+  }
+
   /// A leaf that never suspends, as the hog's loop uses it.
   enum Operation: CaseIterable, Sendable {
     case event

@@ -1,4 +1,4 @@
-// Board: the test guest: statements of snp-svsm.md D from inside the guest, on every vCPU, or random calls.
+// Board: the test guest: statements of snp-svsm.md D from inside the guest, on every vCPU, or random calls, or measured ones.
 import GuestPort
 import SVSMProtocol
 import Seams
@@ -25,6 +25,8 @@ import Seams
     for _ in 0..<(header.number(after: "count=") ?? 1000) { _ = guest_cpuid(0x4000_0000, 0) }
   } else if header.asks("fuzz") {
     Fuzzer(port: port, report: report).run(&tally, seed: header.number(after: "seed=") ?? 1)
+  } else if header.asks("bench") {
+    Bench(port: port, report: report).run(&tally)
   } else {
     if !header.isSNP { TDStatements(port: port, report: report).run(&tally) }
     Statements(port: port, report: report).run(&tally)

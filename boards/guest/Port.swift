@@ -21,16 +21,16 @@ struct Port {
 
   // MARK: Calls
 
-  /// One call, exactly as given.
+  /// One call, exactly as given; `after` is the calling area that it leaves, if another.
   func once(
     _ id: CallID, rcx: UInt64 = 0, rdx: UInt64 = 0, r8: UInt64 = 0, r9: UInt64 = 0, pending: UInt64 = 1,
-    byMSR: Bool = false
+    byMSR: Bool = false, after: UInt64? = nil
   ) -> guest_answer {
     if header.isSNP {
       return guest_snp_call(
-        area, pending, byMSR ? 0 : ghcb, Layout.alias &+ ghcb, id.rax, rcx, rdx, r8, r9)
+        area, after ?? area, pending, byMSR ? 0 : ghcb, Layout.alias &+ ghcb, id.rax, rcx, rdx, r8, r9)
     }
-    return guest_td_call(area, pending, id.rax, rcx, rdx, r8, r9)
+    return guest_td_call(area, after ?? area, pending, id.rax, rcx, rdx, r8, r9)
   }
 
   /// A call that is repeated while the answer is INCOMPLETE or BUSY, at most 100,000 times.

@@ -67,10 +67,10 @@ struct Race {
         guard answer.result == .success, answer.isProper else { continue }
         var moved = port
         moved.area = page
-        var back = moved.once(.remapCallingArea, rcx: home)
+        var back = moved.once(.remapCallingArea, rcx: home, after: home)
         var tries = 0
         while back.result == .busy, back.pending == 0, tries < 100_000 {
-          back = moved.once(.remapCallingArea, rcx: home)
+          back = moved.once(.remapCallingArea, rcx: home, after: home)
           tries &+= 1
         }
         expect(back, [.success])

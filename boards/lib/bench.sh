@@ -4,7 +4,13 @@
 # `measures` tells what builds an image that it is the measuring one.
 measures= bench=0 bench_icount= bench_select= bench_samples= bench_processes=3 bench_out=.build/bench
 
-bench_flag() { case $1 in --bench) bench=1 ;; --icount) bench_icount=1 ;; esac; }
+# --icount belongs to a board that has the variable `icount`, else to --bench.
+bench_flag() {
+  case $1 in
+    --bench) bench=1 ;;
+    --icount) if [ -n "${icount+set}" ]; then icount=1; else bench_icount=1; fi ;;
+  esac
+}
 
 bench_value() {
   case $1 in

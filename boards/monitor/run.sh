@@ -27,7 +27,6 @@ board_option() {
     # For the tests of the canary scan: a self-test guest that publishes its secret.
     --leak) selftest=1 leak=1; taken=1 ;;
     --linux) value "$@"; linux=1 platform=$2; taken=2 ;;
-    --icount) icount=1; taken=1 ;;
     --apic-ids) value "$@"; apic_ids=$2; taken=2 ;;
     *) monitor_option "$@" ;;
   esac

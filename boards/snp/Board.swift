@@ -1,5 +1,5 @@
 // Board: the SNP board: the kernel at VMPL0 of an SEV-SNP guest.
-import Idle
+
 import Kernel
 import Machine
 import SNPPlatform
@@ -36,20 +36,20 @@ import X86
     machine.fillProcessor(.boot, apicID: machine.apicID, root: PhysicalAddress(0))
     machine.loadTables()
     KernelImage.noteEntry()
-    let doorbell = platform.doorbell
     #if APUS_BENCH
+      let doorbell = platform.doorbell
       let bench = KernelLatency(
         machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
-    #endif
-    Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
-      let halter = SNPHalter(doorbell, flush: { ApusMachine().flush() })
-      #if APUS_BENCH
+      Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
         // VMPL0 arms no timer.
-        try bench.start(kernel, cpu, halter, canSleep: false)
-      #else
-        let idle = IdleService(halter)
-        try spawn("idle", level: 7) { await idle.run() }
-      #endif
-    }
+        try bench.start(
+          kernel, cpu, SNPHalter(doorbell, flush: { ApusMachine().flush() }), canSleep: false)
+      }
+    #else
+      let tasks = BoardTasks(platform)
+      Kernel(machine: machine, platform: platform).boot(
+        prepare: { tasks.prepare($0.processors) },
+        { _, cpu throws(SpawnError) in try tasks.start(cpu) })
+    #endif
   }
 }

@@ -1,29 +1,66 @@
 # run: how boards/run starts the SNP board: as an SNP guest of the monitor, at VMPL0.
 . boards/lib/monitor.sh
 
-plugin=() host=
+plugin=() host= guest= count= exact=
 
 board_help() {
   cat <<'TEXT'
 
 The board snp:
-  --host WORDS     further words for the monitor's command line (cbit=N, verbose)
+  --guest NAME     with a guest at VMPL2: selftest (the statements of boards/guest), fuzz (random calls by --seed),
+                   bench (figures: ticks, and with --exact the kernel's own instructions)
+  --count N        how many calls the fuzzer makes
+  --exact          one CPU thread and a clock of instructions: every run executes the same ones
+  --host WORDS     further words for the monitor's command line (cbit=N, apic-ids=N,N,…, shared)
 TEXT
   monitor_hostile_help
 }
 
 board_option() {
   case $1 in
+    --guest)
+      value "$@"
+      case $2 in selftest | fuzz | bench) guest=$2 ;; *) die 2 "--guest takes selftest, fuzz or bench, not '$2'" ;; esac
+      taken=2
+      ;;
+    --count) value "$@" && whole "$2" 1 999999999 || die 2 "--count takes a number, not '${2:-}'"; count=$2; taken=2 ;;
+    --exact) exact=1; taken=1 ;;
     --host) value "$@"; host="$host $2"; taken=2 ;;
     *) monitor_option "$@" ;;
   esac
 }
 
+# board_plugin IMAGE: has the plugin count the kernel's instructions whenever the guest reads its counter.
+board_plugin() {
+  local library
+  if [ "$guest" != bench ] || [ -z "$exact" ]; then return; fi
+  library=$(ci/plugin/build) || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
+  plugin=(-plugin "$library,out=$qemu_files/count,limit=0,within=0x7f8000000000:0x7fffffffffff")
+  plugin[1]+=",at=cycles:$(symbol "${guest_image%.flat}" guest_cycles)"
+}
+
+# snp_figures: of each measured section, which lies between every third and fourth look at the counter, the kernel's
+# instructions, in the order of the guest's own figures.
+snp_figures() {
+  [ -s "$qemu_files/count" ] || return 0
+  sed -n 's/.*"name":"cycles".*"within":\[\([0-9]*\)[],].*/\1/p' "$qemu_files/count" |
+    awk 'NR % 4 == 3 { first = $1 } NR % 4 == 0 { print "kernel " ++section " " $1 - first }'
+}
+
 board_run() {
-  local code
-  monitor_run snp snp
+  local code image=() guest_image
+  if [ -n "$guest" ]; then
+    [ -z "$until" ] || die 2 "--guest and --until are two ways to end: take one"
+    [ "$timeout" -gt 0 ] || timeout=$((120 + 4 * cpus))
+    guest_image=$(boards/build guest) || exit $?
+    image=(--guest-image "$guest_image")
+    words="$words -- $guest"
+    if [ "$guest" = fuzz ]; then words="$words seed=${hostile_seed:-1}${count:+ count=$count}"; fi
+  fi
+  monitor_run snp snp "${image[@]}"
   code=$?
   if [ $code -eq 0 ] && [ -n "$until" ]; then monitor_json || code=4; fi
+  if [ $code -eq 0 ] && [ "$guest" = bench ]; then snp_figures; fi
   exit $code
 }
 

@@ -29,6 +29,12 @@ void guest_store(uint64_t address, uint64_t value) { *(volatile uint64_t *)addre
 uint8_t guest_load_byte(uint64_t address) { return *(volatile uint8_t *)address; }
 void guest_store_byte(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
 void guest_pause(void) { __builtin_ia32_pause(); }
+uint64_t guest_cycles(void) { return __builtin_ia32_rdtsc(); }
+
+void guest_clear(uint64_t page) {
+  uint64_t count = 512;
+  __asm__ volatile("rep stosq" : "+D"(page), "+c"(count) : "a"(0ull) : "memory");
+}
 
 uint64_t guest_exchange(uint64_t address, uint64_t value) {
   return __atomic_exchange_n((uint64_t *)address, value, __ATOMIC_SEQ_CST);
@@ -59,8 +65,8 @@ static void begin_event(uint64_t shared, uint64_t code, uint64_t info1, uint64_t
   set_field(shared, 0x3A0, info2);
 }
 
-struct guest_answer guest_snp_call(uint64_t area, uint64_t pending, uint64_t ghcb, uint64_t shared, uint64_t rax,
-                                   uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9) {
+struct guest_answer guest_snp_call(uint64_t area, uint64_t after, uint64_t pending, uint64_t ghcb, uint64_t shared,
+                                   uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9) {
   struct guest_answer answer;
   register uint64_t in8 __asm__("r8") = r8;
   register uint64_t in9 __asm__("r9") = r9;
@@ -79,13 +85,13 @@ struct guest_answer guest_snp_call(uint64_t area, uint64_t pending, uint64_t ghc
   answer.rax = rax;
   answer.rcx = rcx;
   answer.rdx = rdx;
-  answer.pending = take_pending(area);
+  answer.pending = take_pending(after);
   // 0x017 with nothing above, or INFO1 0: the same answer for both routes.
   answer.transport = ghcb == 0 ? read_msr(GHCB_MSR) : (guest_load(shared + 0x398) & 0xFFFFFFFF) ? ~0ull : 0x017;
   return answer;
 }
 
-struct guest_answer guest_td_call(uint64_t area, uint64_t pending, uint64_t rax, uint64_t rcx, uint64_t rdx,
+struct guest_answer guest_td_call(uint64_t area, uint64_t after, uint64_t pending, uint64_t rax, uint64_t rcx, uint64_t rdx,
                                   uint64_t r8, uint64_t r9) {
   struct guest_answer answer;
   register uint64_t r10 __asm__("r10") = 0x4D535653;
@@ -105,7 +111,7 @@ struct guest_answer guest_td_call(uint64_t area, uint64_t pending, uint64_t rax,
   answer.rdx = r13;
   answer.r8 = r14;
   answer.r9 = r15;
-  answer.pending = take_pending(area);
+  answer.pending = take_pending(after);
   answer.transport = status == 0 ? 0x017 : status;
   return answer;
 }

@@ -15,8 +15,8 @@ public protocol TaskHost {
   private let memory: UnsafeMutableRawPointer
   private let bytes: Int
 
-  /// Bytes of the ready lists, in front of the executor.
-  private static var listBytes: Int { 2 &* TaskLists.bytes }
+  /// Bytes of the ready lists, in front of the executor, and of a line that ends in `apus_handover`.
+  private static var listBytes: Int { 2 &* TaskLists.bytes &+ 64 }
 
   /// A seat: the CPU's block at `block`, and `bytes` zeroed bytes at `memory`, aligned to 64; both stay
   /// mapped and are nobody else's.

@@ -8,7 +8,8 @@
   /// Fresh words; at least one.
   public init(count: Int) {
     self.count = max(1, count)
-    let bytes = self.count &* 8
+    // Whole lines of eight words.
+    let bytes = (self.count &+ 7) / 8 &* 64
     unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
   }
@@ -19,5 +20,24 @@
     unsafe AtomicCell(address: memory + (index >= 0 && index < count ? index : count &- 1) &* 8)
   }
 
+  /// Words 8·`index` to 8·`index` + 7; the last line for a number beyond it.
+  @inline(__always) public func line(_ index: Int) -> SharedLine {
+    let last = (count &- 1) / 8
+    // The index is clamped into the allocation.
+    return unsafe SharedLine(first: memory + (index >= 0 && index <= last ? index : last) &* 64)
+  }
+
   deinit { unsafe memory.deallocate() }
+}
+
+/// Eight words of a `SharedWords` on one cache line, found once; to be used no longer than those live.
+@safe public struct SharedLine: @unchecked Sendable {
+  private let first: UnsafeMutableRawPointer
+
+  @inline(__always) fileprivate init(first: UnsafeMutableRawPointer) { unsafe self.first = first }
+
+  /// Word `index` modulo 8.
+  @inline(__always) public subscript(index: Int) -> AtomicCell {
+    unsafe AtomicCell(address: first + (index & 7) &* 8)
+  }
 }

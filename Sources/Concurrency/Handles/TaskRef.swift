@@ -179,6 +179,11 @@ public enum TaskState: UInt8, Sendable {
 
 /// Bits of a header's flag byte.
 package enum TaskFlags {
+  /// State and flag as the entry code has them.
+  package static var entryCode: (parked: UInt8, permit: UInt8) {
+    (UInt8(APUS_STATE_PARKED), UInt8(APUS_FLAG_PERMIT))
+  }
+
   /// A wake came before the park it is for.
   package static let permit: UInt8 = 1
   /// The block is not the pools': an async let's buffer or a static slot.

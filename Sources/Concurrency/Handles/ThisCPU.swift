@@ -28,9 +28,18 @@ public enum ThisCPU {
     apus_spend_budget() >= 0  // the CPU's own word
   }
 
+  /// Leaf operations that a task may complete in one run without suspending.
+  public static var budgetPerRun: Int { Int(APUS_BUDGET_PER_RUN) }
+
   /// Gives the task that runs next its budget.
   @inline(__always) public static func setBudget(_ operations: Int) {
     apus_set_budget(Int64(operations))  // the CPU's own word
+  }
+
+  /// Hand-overs until the executor's next pass; below zero, it is due.
+  @inline(__always) public static var turns: Int {
+    get { Int(apus_turns()) }
+    set { apus_set_turns(Int64(newValue)) }
   }
 
   /// Whether an interrupt handler has posted something since `takePending`.

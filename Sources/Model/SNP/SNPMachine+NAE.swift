@@ -92,7 +92,7 @@ extension SNPMachine {
     else { return fail(ghcb, GHCBResult.invalidInput, &bytes) }
     if operation != .destroy {
       guard vmsa & 0x1F_FFFF != 0, vmsa & 0xFFF == 0,
-        isSameInjection(bytes.load(ghcb.page, GHCBPage.rax), bytes)
+        isSameInjection(bytes.load(ghcb.page, GHCBPage.rax), request.vmpl, bytes)
       else { return fail(ghcb, GHCBResult.invalidInput, &bytes) }
     }
     vcpus[target].vmsas[Int(request.vmpl.rawValue)] =
@@ -103,16 +103,15 @@ extension SNPMachine {
     return .vcpuChanged(target, request.vmpl, operation)
   }
 
-  /// Whether `features` has the injection bits 3 and 4 of the first vCPU's VMSA at the same level set.
+  /// Whether `features` has the injection bits 3 and 4 of the first vCPU's VMSA at the same level set; the first VMSA
+  /// of a level decides for those that follow.
   private func isSameInjection<Memory: PageMemory & ~Copyable>(
-    _ features: UInt64, _ bytes: borrowing Memory
+    _ features: UInt64, _ level: VMPL, _ bytes: borrowing Memory
   ) -> Bool {
     let mask: SEVFeatures = [.restrictedInjection, .alternateInjection]
     let wanted = SEVFeatures(rawValue: features).intersection(mask)
-    for level in 0..<UInt8(4) where vcpus[0].vmsa(VMPL(rawValue: level)) != nil {
-      if self.features(0, VMPL(rawValue: level), bytes).intersection(mask) == wanted { return true }
-    }
-    return false
+    guard vcpus[0].vmsa(level) != nil else { return wanted != mask }
+    return self.features(0, level, bytes).intersection(mask) == wanted
   }
 
   /// The list of APIC identifiers.

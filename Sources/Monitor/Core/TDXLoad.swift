@@ -68,7 +68,12 @@ extension TDXMachine {
     _ step: LaunchStep, _ file: borrowing Span<UInt8>, isMeasured: Bool, isShared: Bool
   ) -> PlaceFailure? {
     let page = GuestPage(containing: step.gpa)
-    if memory[page] == nil, let new = hardware.allocatePage() { _ = memory.add(page, new) }
+    // Outside the guest's memory there is only the page of the reset vector.
+    if memory[page] == nil, page == GuestPage(containing: InitialState.rip),
+      let new = hardware.allocatePage()
+    {
+      _ = memory.add(page, new)
+    }
     guard let system = memory[page] else { return .noMemory(step.gpa) }
     if let data = step.data {
       for word in 0..<512 {

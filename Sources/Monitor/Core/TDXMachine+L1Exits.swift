@@ -38,7 +38,7 @@ extension TDXMachine {
     case .nestedPageFault: nestedFault(index)
     case .shutdown:
       _ = domain.tripleFault(index)
-      stop(.panic, index, "triple fault in L1", host.script == nil ? .crashed : tripleFaultEnding(cpu))
+      stop(.panic, index, "triple fault in L1", tripleFaultEnding(cpu, host))
     case .vmmcall, .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
       raise(index, .invalidOpcode)
     default: stop(.panic, index, "unexpected exit")
@@ -53,8 +53,30 @@ extension TDXMachine {
     return InstructionDecoder.decode(paging.fetch(linear, words), cpu.codeSize)
   }
 
+  /// Whether the instruction at RIP is TDCALL without further prefixes: the usual #UD, found without the decoder.
+  func isPlainTDCALL(_ index: Int, vm: Int) -> Bool {
+    let cpu = cpu(index, vm: vm)
+    let linear = cpu[VMCB.rip]
+    guard cpu.codeSize == .bits64, linear & 0xFFF < 0xFF8 else { return false }
+    let paging = GuestPaging(cpu, markBit: domain.configuration.sharedMask)
+    guard let found = try? paging.translate(linear, words), let word = words.word(found.address & ~7) else {
+      return false
+    }
+    let shift = (linear & 7) &* 8
+    var bytes = word >> shift
+    if shift > 32 {
+      guard let next = words.word((found.address & ~7) &+ 8) else { return false }
+      bytes |= next << (64 &- shift)
+    }
+    return bytes & 0xFFFF_FFFF == 0xCC01_0F66
+  }
+
   /// #UD: TDCALL, or an instruction that is undefined in a TD.
   private func undefined(_ index: Int) {
+    if isPlainTDCALL(index, vm: 0) {
+      tdcall(index)
+      return
+    }
     switch instruction(at: index)?.operation {
     case .tdcall: tdcall(index)
     case .vmcall: instruction(index, .trapped(.vmcall), length: 3)

@@ -85,7 +85,8 @@ extension TDXMachine {
 
   /// #UD: TDCALL, VMCALL, or an instruction that is undefined.
   private func undefinedL2(_ index: Int, _ vm: Int) {
-    switch instruction(at: index, vm: vm)?.operation {
+    let isCall = isPlainTDCALL(index, vm: vm)
+    switch isCall ? .tdcall : instruction(at: index, vm: vm)?.operation {
     case .tdcall:
       let cpu = cpu(index, vm: vm)
       // The CPU's own check comes before any exit (tdx.md A.1).

@@ -15,6 +15,8 @@ package struct HostileHost {
   package let seed: UInt64
   /// How often the host has struck.
   package private(set) var strikeCount: UInt64 = 0
+  /// Whether a page that the guest holds may be gone: then even an exception may find no stack or table.
+  package private(set) var hasTakenMemory = false
   /// The last physical tick of the run; nil without a script.
   package let limit: UInt64?
   /// The CPU that the script `stall-cpu` picks on.
@@ -53,7 +55,10 @@ package struct HostileHost {
       script == one
       ? draw() >> 32 & (1 << shift &- 1) == 0
       : draw() >> 32 % (UInt64(HostileScript.random.rawValue) << shift) == UInt64(one.rawValue)
-    if isHit { strikeCount &+= 1 }
+    if isHit {
+      strikeCount &+= 1
+      if one.takesMemory { hasTakenMemory = true }
+    }
     return isHit
   }
 

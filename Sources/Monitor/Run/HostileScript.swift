@@ -49,6 +49,14 @@ public struct HostileScript: RawRepresentable, Hashable, Sendable {
   /// Every script.
   public static let all: [HostileScript] = (0...17).map { HostileScript(rawValue: $0) }
 
+  /// Whether it takes pages that the guest holds.
+  var takesMemory: Bool {
+    switch self {
+    case .remap, .swap, .doubleMap, .halfPageState: true
+    default: false
+    }
+  }
+
   /// Whether its chances are single requests of a guest, not every exit or exchange.
   var comesRarely: Bool {
     switch self {

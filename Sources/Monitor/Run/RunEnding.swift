@@ -53,9 +53,11 @@ public enum RunEnding: Equatable, Sendable {
   }
 }
 
-/// A triple fault of a guest is its own defect, unless it has no IDT yet: nothing can then be done about an exception.
-func tripleFaultEnding(_ cpu: borrowing some CPUState & ~Copyable) -> RunEnding {
-  cpu.segment(VMCB.idtr).base == 0 ? .denied : .crashed
+/// A triple fault is the guest's own defect, unless the host has left it nothing to take an exception with: no IDT yet, or
+/// pages that are gone.
+func tripleFaultEnding(_ cpu: borrowing some CPUState & ~Copyable, _ host: HostileHost) -> RunEnding {
+  guard host.script != nil else { return .crashed }
+  return host.hasTakenMemory || cpu.segment(VMCB.idtr).base == 0 ? .denied : .crashed
 }
 
 extension MonitorHardware {

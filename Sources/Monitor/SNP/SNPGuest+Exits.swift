@@ -28,7 +28,7 @@ extension SNPGuest {
       cpu.skip(1)
       leave(index, vmpl, .hlt)
       setHalted(index, vmpl, true)
-    case .shutdown: stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "triple fault")
+    case .shutdown: stop(tripleFaultEnding(cpu, host), index, "triple fault")
     case .cpuid, .io, .rdpmc, .invd, .wbinvd, .monitor, .mwait, .dr7Read, .dr7Write:
       raiseVC(index, vmpl, code)
     case .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
@@ -77,7 +77,7 @@ extension SNPGuest {
       try ExceptionFrame.deliver(vector: vector, errorCode: errorCode, &cpu, &view, markBit: cMask)
     } catch {
       if cpu.codeSize != .bits64 {
-        stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "#VC outside 64-bit mode")
+        stop(tripleFaultEnding(cpu, host), index, "#VC outside 64-bit mode")
       }
       raise(index, vmpl, Vector.doubleFault, errorCode: 0)
     }

@@ -34,8 +34,14 @@ extension SNPGuest {
     expireTimers(index)
     if processors[index].resetHold != nil { return wait(index) }
     preferPrivileged(index)
-    guard let vmpl = machine.vcpus[index].next ?? machine.vcpus[index].running else { return wait(index) }
-    if isHalted(index, vmpl) { return wait(index) }
+    guard var vmpl = machine.vcpus[index].next ?? machine.vcpus[index].running else { return wait(index) }
+    if isHalted(index, vmpl) {
+      guard let started = processors[index].pendingStart, machine.hostSwitch(index, to: started) else {
+        return wait(index)
+      }
+      processors[index].pendingStart = nil
+      vmpl = started
+    }
     if machine.vcpus[index].running == nil {
       switch machine.vmrun(index, vmpl, &hardware) {
       case .entered: break

@@ -29,7 +29,7 @@ extension SNPGuest {
     case .resetHold:
       processors[index].resetHold = .msr
       return
-    case .switched: break
+    case .switched(let target): switched(index, from: vmpl, to: target)
     case .terminated(let set, let code): terminated(index, set, code)
     case .page(let page): ghcb(index, vmpl, page)
     case .unregisteredPage:
@@ -39,6 +39,12 @@ extension SNPGuest {
     // The answer belongs to the level that asked, whichever runs next.
     let answer = machine.vcpus[index].ghcbMSR
     setGHCB(index, vmpl, request.code == .page ? answer : distort(answer))
+  }
+
+  /// A request to a more privileged level ends its HLT; a level that is asked for is started.
+  private func switched(_ index: Int, from: VMPL, to target: VMPL) {
+    if target < from { setHalted(index, target, false) }
+    if processors[index].pendingStart == target { processors[index].pendingStart = nil }
   }
 
   private func terminated(_ index: Int, _ set: UInt8, _ code: UInt8) -> Never {
@@ -65,7 +71,8 @@ extension SNPGuest {
     }
     let half = isPageState ? halvePageState(system, page) : nil
     switch machine.naeRequest(index, page, &hardware) {
-    case .answered, .switched: break
+    case .answered: break
+    case .switched(let target): switched(index, from: vmpl, to: target)
     case .emulate(let event, let info1, let info2): emulate(index, vmpl, event, info1, info2, page, system)
     case .vcpuChanged(let target, let level, let operation): changed(index, target, level, operation)
     case .sendIPI(let icr): send(InterprocessorInterrupt(icr: icr), from: index, vmpl)
@@ -130,6 +137,11 @@ extension SNPGuest {
     level?.isHalted = false
     processors[target].levels[Int(vmpl.rawValue)] = level
     if operation == .create { processors[target].resetHold = nil }
+    // Another level runs there just now: the new one begins when that one rests.
+    let isStarting = operation == .create && machine.vcpus[target].next != vmpl
+    if isStarting || processors[target].pendingStart == vmpl {
+      processors[target].pendingStart = isStarting ? vmpl : nil
+    }
     if target != index { hardware.kick(target) }
   }
 

@@ -46,6 +46,8 @@ struct SNPProcessor {
   var ownTicks: UInt64 = 0
   /// Whether the vCPU waits in AP reset hold, and by which protocol.
   var resetHold: ResetHold?
+  /// A level that was started while another one ran.
+  var pendingStart: VMPL?
   /// The physical time of the last exit.
   var exitTime: UInt64 = 0
   /// How far the guest's counter is behind the physical one.

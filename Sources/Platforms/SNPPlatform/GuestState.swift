@@ -33,7 +33,9 @@ public enum GuestState {
     }
   }
 
-  /// The words of a state at `level`; all others are 0. RDI and RSI are the first two arguments.
+  /// The words of a state at `level`; all others are 0.
+  ///
+  /// RDI and RSI are the first two arguments.
   public static func words(
     _ start: GuestStart, level: VMPL, features: SEVFeatures, rdi: UInt64 = 0, rsi: UInt64 = 0,
     _ put: (Word) -> Void

@@ -40,6 +40,8 @@ public struct SharedPages: Equatable, Sendable {
 public struct RangePlan: Sendable {
   /// The most pieces that are claimed: one more than there are areas.
   public static var capacity: Int { 32 }
+  /// The most CPUs that get shared pages; how many of them the kernel starts is `ProcessorList`'s matter.
+  public static var processorCapacity: Int { 512 }
   /// The whole range.
   public let range: MemoryRegion
   /// The pages shared with the host.
@@ -88,7 +90,7 @@ public struct RangePlan: Sendable {
       end = area.end.rawValue
     }
     let room = (range.end.rawValue &- end) / (2 &* Frame.bytes)
-    let limit = min(UInt64(max(1, min(processors, ProcessorList.capacity))), room)
+    let limit = min(UInt64(max(1, min(processors, Self.processorCapacity))), room)
     guard limit > 0,
       let shared = MemoryRegion(
         start: PhysicalAddress(end), bytes: limit &* 2 &* Frame.bytes, kind: .reserved)

@@ -16,18 +16,18 @@ public final class SNPGuestDriver<Hardware: SNPHardware>: GuestPlatform, @unchec
   /// SEV_FEATURES of the start-up vCPU, which every other one must have.
   public let features: SEVFeatures
 
-  /// The guest of `platform` at `level`, with vCPUs on the CPUs of `list`; `flush` empties the calling CPU's TLB.
-  public init<Memory, Cycles>(
-    _ platform: SNPPlatform<Hardware, Memory, Cycles>, level: VMPL, list: ProcessorList,
-    flush: @escaping @Sendable () -> Void
+  // Not generic: a class of Embedded Swift has no generic methods (`SNPPlatform.guestDriver`).
+  init(
+    _ ghcb: GHCB<Hardware>, _ doorbell: Doorbell<Hardware>, _ pages: SharedPages, level: VMPL,
+    features: SEVFeatures, list: ProcessorList, flush: @escaping @Sendable () -> Void
   ) {
-    hardware = platform.ghcb.hardware
-    ghcb = platform.ghcb
-    doorbell = platform.doorbell
-    pages = platform.plan.shared
+    hardware = ghcb.hardware
+    self.ghcb = ghcb
+    self.doorbell = doorbell
+    self.pages = pages
     self.list = list
     self.level = level
-    features = GuestState.features(of: platform.features)
+    self.features = features
     flushOwn = flush
   }
 

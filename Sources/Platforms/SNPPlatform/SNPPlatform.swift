@@ -117,6 +117,45 @@ where
       map, without: plan.range, limit: top >> 12, pageLimit: page.guestByteCount >> 12)
   }
 
+  // The words before a word `--` are the kernel's, those behind it the guest's.
+  private func forEachCommandByte(
+    _ page: LaunchPage<MemorySource<Memory>>, _ body: (_ byte: UInt8, _ isGuests: Bool) -> Void
+  ) {
+    var index = 0
+    var isGuests = false
+    while let byte = page.commandLineByte(index) {
+      let isWord = byte == 0x2D && page.commandLineByte(index &+ 1) == 0x2D
+      let isAlone = (page.commandLineByte(index &+ 2) ?? 0x20) == 0x20
+      let isFirst = index == 0 || page.commandLineByte(index &- 1) == 0x20
+      if !isGuests, isWord, isAlone, isFirst {
+        isGuests = true
+        index &+= 3
+        continue
+      }
+      body(byte, isGuests)
+      index &+= 1
+    }
+  }
+
+  /// The guest's command line: the measured words behind `--` on the kernel's.
+  public var guestCommandLine: [UInt8] {
+    var line: [UInt8] = []
+    guard let page = launch else { return line }
+    forEachCommandByte(page) { byte, isGuests in
+      if isGuests { line.append(byte) }
+    }
+    return line
+  }
+
+  /// The driver of a guest at `level`, with vCPUs on the CPUs of `list`; `flush` empties the calling CPU's TLB.
+  public func guestDriver(
+    level: VMPL, list: ProcessorList, flush: @escaping @Sendable () -> Void
+  ) -> SNPGuestDriver<Hardware> {
+    SNPGuestDriver(
+      ghcb, doorbell, plan.shared, level: level, features: GuestState.features(of: features), list: list,
+      flush: flush)
+  }
+
   /// The same, to be mapped.
   public var guestMemory: MemoryMap { guestPlan?.map ?? MemoryMap() }
 
@@ -137,10 +176,8 @@ where
     }
     // A region left out could hide what must not be used.
     guard information.memory.omitted == 0 else { throw .noMemoryMap }
-    var index = 0
-    while let byte = page.commandLineByte(index) {
-      information.commandLine.append(byte)
-      index &+= 1
+    forEachCommandByte(page) { byte, isGuests in
+      if !isGuests { information.commandLine.append(byte) }
     }
     information.processorTable = page.area(.madt).map { PhysicalAddress($0.gpa) }
     information.processorLimit = plan.shared.processorLimit

@@ -34,10 +34,10 @@ final class L2Processor: @unchecked Sendable {
   var apic: L2APIC
   /// Interrupts from other CPUs.
   let requests = L2Requests()
-  /// 1 while the L2 may hold translations made since its last flush.
-  let isInside = Atomic<UInt64>(0)
   /// The generation of rights with which it last flushed.
-  let flushed = Atomic<UInt64>(0)
+  var flushed: UInt64 = 0
+  /// 0 outside of the L2; 1 on the way in; else 2 more than the generation with which it is being entered.
+  let isInside = Atomic<UInt64>(0)
 
   init(_ cpu: CPUIndex, state: PhysicalAddress, virtualAPIC: PhysicalAddress) {
     self.cpu = cpu

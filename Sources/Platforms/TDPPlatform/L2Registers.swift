@@ -10,33 +10,33 @@ struct L2Registers<Window: PhysicalMemory> {
 
   /// A general register by its encoding number.
   subscript(number: Int) -> UInt64 {
-    get { load(8 &* (number & 15)) }
-    nonmutating set { store(8 &* (number & 15), newValue) }
+    @inline(__always) get { load(8 &* (number & 15)) }
+    @inline(__always) nonmutating set { store(8 &* (number & 15), newValue) }
   }
 
   var rax: UInt64 {
-    get { self[0] }
-    nonmutating set { self[0] = newValue }
+    @inline(__always) get { self[0] }
+    @inline(__always) nonmutating set { self[0] = newValue }
   }
   var rcx: UInt64 {
-    get { self[1] }
-    nonmutating set { self[1] = newValue }
+    @inline(__always) get { self[1] }
+    @inline(__always) nonmutating set { self[1] = newValue }
   }
   var rdx: UInt64 {
-    get { self[2] }
-    nonmutating set { self[2] = newValue }
+    @inline(__always) get { self[2] }
+    @inline(__always) nonmutating set { self[2] = newValue }
   }
   var rbx: UInt64 {
-    get { self[3] }
-    nonmutating set { self[3] = newValue }
+    @inline(__always) get { self[3] }
+    @inline(__always) nonmutating set { self[3] = newValue }
   }
   var rip: UInt64 {
-    get { load(L2EnterState.ripOffset) }
-    nonmutating set { store(L2EnterState.ripOffset, newValue) }
+    @inline(__always) get { load(L2EnterState.ripOffset) }
+    @inline(__always) nonmutating set { store(L2EnterState.ripOffset, newValue) }
   }
   var rflags: UInt64 {
-    get { load(L2EnterState.rflagsOffset) }
-    nonmutating set { store(L2EnterState.rflagsOffset, newValue) }
+    @inline(__always) get { load(L2EnterState.rflagsOffset) }
+    @inline(__always) nonmutating set { store(L2EnterState.rflagsOffset, newValue) }
   }
 
   /// Writes all of it.
@@ -48,10 +48,10 @@ struct L2Registers<Window: PhysicalMemory> {
     store(L2EnterState.interruptStatusOffset, 0)
   }
 
-  private func load(_ offset: Int) -> UInt64 {
+  @inline(__always) private func load(_ offset: Int) -> UInt64 {
     window.load(UInt64.self, at: base.advanced(by: UInt64(truncatingIfNeeded: offset)))
   }
-  private func store(_ offset: Int, _ value: UInt64) {
+  @inline(__always) private func store(_ offset: Int, _ value: UInt64) {
     window.store(value, at: base.advanced(by: UInt64(truncatingIfNeeded: offset)))
   }
 }

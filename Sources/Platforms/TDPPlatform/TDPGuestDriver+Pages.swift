@@ -7,8 +7,10 @@ public import X86
 /// What PVALIDATE is on a TD: validate = MapGPA(private) and TDG.MEM.PAGE.ACCEPT; rights = the L2's alias; invalidate =
 /// MapGPA(shared), after which the host has the page and its contents are lost.
 extension TDPGuestDriver {
-  /// Looks at another CPU inside the L2 before a flush is given up for this time.
+  /// Looks at another CPU inside the L2 before a flush is given up for this time, and the time that they take at least:
+  /// a host may let that CPU run late.
   static var flushPatience: Int { 20_000 }
+  static var flushMicroseconds: UInt64 { 250_000 }
 
   private func level(_ size: GuestPageSize) -> UInt8 { size == .large ? 1 : 0 }
 
@@ -74,20 +76,28 @@ extension TDPGuestDriver {
     let wanted = rights.generation.add(1, ordering: .sequentiallyConsistent).newValue
     var isDone = true
     for processor in processors where !hasSeen(wanted, processor) {
-      kick(processor.cpu)
-      var looks = 0
-      while looks < Self.flushPatience, !hasSeen(wanted, processor) {
-        hardware.pause()
-        looks &+= 1
-      }
-      if looks == Self.flushPatience { isDone = false }
+      isDone = wait(for: wanted, processor) && isDone
     }
     return isDone
   }
 
+  private func wait(for wanted: UInt64, _ processor: L2Processor) -> Bool {
+    kick(processor.cpu)
+    let clock = TDPClock(hardware)
+    let end = clock.now().advanced(by: clock.ticks(microseconds: Self.flushMicroseconds))
+    var looks = 0
+    while !hasSeen(wanted, processor) {
+      guard looks < Self.flushPatience || clock.now() < end else { return false }
+      hardware.pause()
+      looks &+= 1
+    }
+    return true
+  }
+
+  // Outside, or entered after a look at the generation: then with a flush, or it is not inside at all (G.64).
   private func hasSeen(_ wanted: UInt64, _ processor: L2Processor) -> Bool {
-    processor.isInside.load(ordering: .sequentiallyConsistent) == 0
-      || processor.flushed.load(ordering: .acquiring) >= wanted
+    let word = processor.isInside.load(ordering: .sequentiallyConsistent)
+    return word == 0 || word >= wanted &+ 2
   }
 
   /// Zeros.

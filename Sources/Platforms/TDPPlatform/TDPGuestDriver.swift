@@ -12,7 +12,7 @@ public import X86
 /// code that uses vector registers, STAR, LSTAR, FMASK, KERNEL_GS_BASE or TSC_AUX, and reads CR2 only when it dies.
 public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform {
   /// Exits that one stay deals with before the executor gets its turn.
-  public static var exitsPerStay: Int { 32 }
+  public static var exitsPerStay: Int { 64 }
   /// The signature in R10 of a call of the SVSM (design.md, "Guest conventions").
   public static var callSignature: UInt64 { 0x4D53_5653 }
 
@@ -152,7 +152,9 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     // CPU sees that rights are gone.
     processor.isInside.store(1, ordering: .sequentiallyConsistent)
     let wanted = rights.generation.load(ordering: .sequentiallyConsistent)
-    let flag: UInt64 = processor.flushed.load(ordering: .relaxed) == wanted ? 0 : 1
+    // A CPU that waits for this one to flush need not catch it outside: from here on it sees with what it enters.
+    processor.isInside.store(wanted &+ 2, ordering: .sequentiallyConsistent)
+    let flag: UInt64 = processor.flushed == wanted ? 0 : 1
     var registers = GeneralRegisters()
     registers.rax = UInt64(TDGLeaf.vpEnter.rawValue)
     registers.rcx = UInt64(fields.vm) << 52 | flag
@@ -160,7 +162,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     hardware.tdcall(&registers)
     let stay = L2Stay(registers)
     switch stay.outcome {
-    case .left, .taken: processor.flushed.store(wanted, ordering: .releasing)
+    case .left, .taken: processor.flushed = wanted
     case .postponed, .refused: break
     }
     processor.isInside.store(0, ordering: .releasing)

@@ -40,7 +40,9 @@ public protocol ReportSource: Sendable {
 public struct AttestedService: Sendable {
   /// Its identifier.
   public var id: ServiceID
-  /// Its own manifest, version 0; may be empty. INCOMPLETE or BUSY while it is being made.
+  /// Its own manifest, version 0; may be empty.
+  ///
+  /// Throws INCOMPLETE or BUSY while it is being made.
   public let manifest: @Sendable () throws(ResultCode) -> [UInt8]
 
   /// A service with its manifest.

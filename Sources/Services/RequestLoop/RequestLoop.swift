@@ -70,6 +70,9 @@ public struct RequestLoop<
         case .stay: platform.releaseWakes()
         }
         await Executor.idleTurn()
+        // A host runs a vCPU as soon as the guest has started it: its call may be what ended the rest.
+        renew(&seat)
+        await serve(&seat)
         continue
       }
       guard case .rest(let deadline) = prepare(.inGuest) else {
@@ -98,9 +101,12 @@ public struct RequestLoop<
   private func endRest() { Executor.endRest { platform.flush() } }
 
   /// Takes the newest vCPU of this CPU, if another CPU has made one.
-  public func renew(_ seat: inout Seat) {
+  @inline(__always) public func renew(_ seat: inout Seat) {
     let newest = guest.vcpus.newest(of: cpu)
-    guard newest != seat.own else { return }
+    if newest != seat.own { change(&seat, to: newest) }
+  }
+
+  @inline(never) private func change(_ seat: inout Seat, to newest: VCPUHandle?) {
     guard let newest else {
       seat.own = nil
       return
@@ -127,21 +133,21 @@ public struct RequestLoop<
   /// Rule: reference snp-svsm.md A.4, D.1 to D.5.
   public nonisolated(nonsending) func serveExit(of vcpu: VCPUHandle) async -> ExitService {
     let memory = HardwareMemory()
-    let slot = guest.vcpus.slot(vcpu)
-    switch slot.reclaim(in: memory) {
+    let record = guest.vcpus.record(vcpu)
+    switch record.slot.reclaim(in: memory) {
     case .claimed: break
     case .undecided: return .nothing
     case .gone: return .gone
     }
-    let context = guest.vcpus.context(vcpu)
+    let context = record.context
     guard platform.closeGate(context) else {
-      slot.enter(in: memory)
+      record.slot.enter(in: memory)
       return .nothing
     }
-    let pending = pendingCall(guest.vcpus.callingArea(vcpu))
+    let pending = pendingCall(record.callingArea)
     guard pending != .none, platform.exitedByCall(context) else {
       platform.openGate(context)
-      slot.enter(in: memory)
+      record.slot.enter(in: memory)
       return .nothing
     }
     let call = GuestCall(platform.callRegisters(context), vcpu: vcpu)
@@ -149,15 +155,15 @@ public struct RequestLoop<
     case .ended: return .gone
     case .reply(let reply):
       platform.write(reply, to: context)
-      clearCall(guest.vcpus.callingArea(vcpu))
+      clearCall(record.callingArea)
     case .remapped(let old):
       platform.write(CallReply(.success), to: context)
       clearCall(PhysicalAddress(old))
       guest.pages.releaseCallingArea(PhysicalAddress(old))
     }
-    if guest.vcpus.isStartUp(vcpu) { tellMemoryAvailable(guest.vcpus.callingArea(vcpu)) }
+    if record.isStartUp { tellMemoryAvailable(record.callingArea) }
     platform.openGate(context)
-    slot.enter(in: memory)
+    record.slot.enter(in: memory)
     return .served
   }
 
@@ -180,9 +186,12 @@ public struct RequestLoop<
     do throws(GuestMemoryFault) { try platform.storeByte(0, area) } catch {}
   }
 
-  private func tellMemoryAvailable(_ area: PhysicalAddress) {
+  @inline(__always) private func tellMemoryAvailable(_ area: PhysicalAddress) {
     let isAvailable = guest.isMemoryAvailable
-    guard isAvailable != guest.wasMemoryAvailable else { return }
+    if isAvailable != guest.wasMemoryAvailable { tell(isAvailable, area) }
+  }
+
+  @inline(never) private func tell(_ isAvailable: Bool, _ area: PhysicalAddress) {
     do throws(GuestMemoryFault) {
       try platform.storeByte(
         isAvailable ? 1 : 0, area.advanced(by: UInt64(CallingArea.memoryAvailableOffset)))

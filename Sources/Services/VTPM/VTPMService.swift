@@ -10,12 +10,12 @@ import Tasks
 /// Source: AMD 58019, 8, through Linux `tpm_svsm.h` and COCONUT `vtpm.rs` (reference snp-svsm.md A.8, D.95 to D.103).
 /// A command that takes more than a slice answers INCOMPLETE after each of them, so that the guest can take interrupts.
 public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolService {
-  private let state: VTPMState
+  private let state: VTPMState?
   private let host: Host
   private let buffer: GuestBuffer<Platform>
 
-  /// The service over `state`, which all CPUs share.
-  public init(_ state: VTPMState, host: Host, buffer: GuestBuffer<Platform>) {
+  /// The service over `state`, which all CPUs share; without one (no entropy) the protocol is absent.
+  public init(_ state: VTPMState?, host: Host, buffer: GuestBuffer<Platform>) {
     self.state = state
     self.host = host
     self.buffer = buffer
@@ -24,16 +24,19 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
   /// vTPM.
   public var protocolID: ProtocolID { .vTPM }
   /// Version 1.
-  public var versions: ProtocolVersions? { ProtocolVersions(minimum: 1, maximum: 1) }
+  public var versions: ProtocolVersions? {
+    state == nil ? nil : ProtocolVersions(minimum: 1, maximum: 1)
+  }
 
   /// QUERY and COMMAND.
   public nonisolated(nonsending) func serve(_ call: GuestCall) async -> CallReply {
+    guard let state else { return CallReply(.unsupportedProtocol) }
     switch call.id {
     case .vTPMQuery:
       return CallReply(result: ResultCode.success.rawValue, rcx: VTPMRequest.platformCommands, rdx: 0)
     case .vTPMCommand:
       do throws(ResultCode) {
-        try await perform(call)
+        try await perform(call, state)
         return CallReply(.success)
       } catch {
         return CallReply(error)
@@ -43,9 +46,11 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
   }
 
   /// Wipes the jobs of a deleted vCPU.
-  public func forget(_ vcpu: VCPUHandle) { state.forget(vcpu) }
+  public func forget(_ vcpu: VCPUHandle) { state?.forget(vcpu) }
 
-  private nonisolated(nonsending) func perform(_ call: GuestCall) async throws(ResultCode) {
+  private nonisolated(nonsending) func perform(
+    _ call: GuestCall, _ state: VTPMState
+  ) async throws(ResultCode) {
     let address = call.registers.rcx
     guard address != 0 else { throw .invalidParameter }
     // The whole buffer, so that a bad place for the answer is found before anything is executed.
@@ -63,7 +68,7 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
     switch step {
     case .unfinished: throw .incomplete
     case .busy: throw .busy
-    case .answer(let bytes): try deliver(bytes, key)
+    case .answer(let bytes): try deliver(bytes, key, state)
     }
   }
 
@@ -79,7 +84,7 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
     return command
   }
 
-  private func deliver(_ bytes: [UInt8], _ key: VTPMKey) throws(ResultCode) {
+  private func deliver(_ bytes: [UInt8], _ key: VTPMKey, _ state: VTPMState) throws(ResultCode) {
     guard bytes.count <= VTPMRequest.maximumResponseByteCount else { throw .invalidRequest }
     var message: [UInt8] = []
     message.reserveCapacity(VTPMRequest.responseOffset + bytes.count)

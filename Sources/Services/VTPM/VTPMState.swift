@@ -88,10 +88,11 @@ public final class VTPMState: @unchecked Sendable {
 
   /// A TPM that is on, with fresh seeds of `host`; nil if that has no entropy.
   ///
-  /// It forgets everything with the machine: there is no store for its state yet.
-  public convenience init?<Host: VTPMHost>(host: Host) {
+  /// It forgets everything with the machine: there is no store for its state yet. (No initialiser: Embedded Swift has
+  /// no generic ones in classes.)
+  public static func make<Host: VTPMHost>(_ host: Host) -> VTPMState? {
     guard let entropy = host.entropy() else { return nil }
-    self.init(TPMEngine(entropy: entropy.span), milliseconds: host.milliseconds())
+    return VTPMState(TPMEngine(entropy: entropy.span), milliseconds: host.milliseconds())
   }
 
   /// A TPM that is on; `engine` is nobody else's.

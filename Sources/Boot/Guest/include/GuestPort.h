@@ -10,11 +10,12 @@ struct guest_answer {
 };
 
 // A call by VMGEXIT. `ghcb` 0: the GHCB MSR protocol (request 0x016); else the address of the GHCB page and `shared`, where
-// it is mapped without the C-bit: NAE event 0x80000018. `area` is the calling area, `pending` what it is to say.
-struct guest_answer guest_snp_call(uint64_t area, uint64_t pending, uint64_t ghcb, uint64_t shared, uint64_t rax,
-                                   uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9);
+// it is mapped without the C-bit: NAE event 0x80000018. `area` is the calling area, `pending` what it is to say, `after` the
+// calling area when the call has returned: one that was given up may be another vCPU's to rescind at once.
+struct guest_answer guest_snp_call(uint64_t area, uint64_t after, uint64_t pending, uint64_t ghcb, uint64_t shared,
+                                   uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9);
 // A call by TDCALL from an L2 (design.md, "Guest conventions").
-struct guest_answer guest_td_call(uint64_t area, uint64_t pending, uint64_t rax, uint64_t rcx, uint64_t rdx,
+struct guest_answer guest_td_call(uint64_t area, uint64_t after, uint64_t pending, uint64_t rax, uint64_t rcx, uint64_t rdx,
                                   uint64_t r8, uint64_t r9);
 // A GHCB event with RAX as its operand: INFO1[31:0] of the answer.
 uint64_t guest_snp_event(uint64_t ghcb, uint64_t shared, uint64_t code, uint64_t info1, uint64_t info2, uint64_t rax);
@@ -58,6 +59,10 @@ uint8_t guest_load_byte(uint64_t address);
 uint64_t guest_exchange(uint64_t address, uint64_t value);
 uint64_t guest_add(uint64_t address, uint64_t value);
 void guest_pause(void);
+// The time-stamp counter.
+uint64_t guest_cycles(void);
+// Clears a page by REP STOSQ, as the kernel does.
+void guest_clear(uint64_t page);
 
 // The four registers of CPUID.
 struct guest_words {

@@ -10,6 +10,16 @@
 #define APUS_TASK_RESUME 0x30
 #define APUS_TASK_CONTEXT 0x38
 #define APUS_PREFIX_SIZE 32
+#define APUS_CPU_BUDGET 0x20
+#define APUS_CPU_EXECUTOR 0x10
+#define APUS_HANDOVER_LONE -16
+#define APUS_HANDOVER_TURNS -8
+#define APUS_TASK_STATE 0x18
+#define APUS_TASK_FLAGS 0x1a
+// Values that Entry.S writes and tests; Swift has them from here, or a test compares them.
+#define APUS_BUDGET_PER_RUN 128
+#define APUS_STATE_PARKED 3
+#define APUS_FLAG_PERMIT 1
 
 #ifndef __ASSEMBLER__
 #pragma clang diagnostic ignored "-Wnullability-completeness"
@@ -96,6 +106,13 @@ struct apus_cpu {
   uint64_t reserved[19];     // 0x68
 };
 
+/// What the entry code shares with the executor, right in front of it. (In the CPU's block itself, by way of GS, a
+/// hand-over took a nanosecond longer.)
+struct apus_handover {
+  struct apus_task *lone; // the only ready task, which is in no list
+  int64_t turns;          // hand-overs until the next pass
+};
+
 /// A status record of a task, in that task's frames.
 struct apus_record {
   struct apus_record *next;
@@ -124,6 +141,12 @@ _Static_assert(offsetof(struct apus_cpu, pending) == 0x28, "apus_post_pending");
 _Static_assert(offsetof(struct apus_cpu, pool) == 0x30, "Pools.swift");
 _Static_assert(offsetof(struct apus_cpu, pooled) == 0x50, "Pools.swift");
 _Static_assert(offsetof(struct apus_task, home) == 0x1c, "Entry.S");
+_Static_assert(offsetof(struct apus_task, state) == APUS_TASK_STATE, "Entry.S");
+_Static_assert(offsetof(struct apus_task, flags) == APUS_TASK_FLAGS, "Entry.S");
+_Static_assert(offsetof(struct apus_cpu, budget) == APUS_CPU_BUDGET, "Entry.S");
+_Static_assert(offsetof(struct apus_cpu, executor) == APUS_CPU_EXECUTOR, "Entry.S");
+_Static_assert((int)offsetof(struct apus_handover, lone) - (int)sizeof(struct apus_handover) == APUS_HANDOVER_LONE, "Entry.S");
+_Static_assert((int)offsetof(struct apus_handover, turns) - (int)sizeof(struct apus_handover) == APUS_HANDOVER_TURNS, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, current) == APUS_CPU_CURRENT, "Entry.S");
 
 /// Forced, because the optimiser left these as calls in Swift's callers (why is not known: perhaps differing
@@ -149,6 +172,14 @@ APUS_INLINE void apus_set_current(struct apus_task *task) {
 APUS_INLINE void *_Nonnull apus_this_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor);
 }
+/// Once the CPU has its executor.
+APUS_INLINE struct apus_handover *_Nonnull apus_this_handover(void) {
+  return (struct apus_handover *)apus_this_executor() - 1;
+}
+APUS_INLINE struct apus_task *apus_lone_task(void) { return apus_this_handover()->lone; }
+APUS_INLINE void apus_set_lone_task(struct apus_task *task) { apus_this_handover()->lone = task; }
+APUS_INLINE int64_t apus_turns(void) { return apus_this_handover()->turns; }
+APUS_INLINE void apus_set_turns(int64_t turns) { apus_this_handover()->turns = turns; }
 APUS_INLINE int apus_has_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor) != 0;
 }

@@ -28,6 +28,20 @@ public enum VCPULookup: Equatable, Sendable {
   case absent
 }
 
+/// A vCPU's record; but for the slot, for whoever has that.
+struct VCPURecord {
+  fileprivate let line: SharedLine
+
+  /// Who may touch the vCPU.
+  @inline(__always) var slot: VCPUSlot<HardwareMemory> { VCPUSlot(cell: line[0]) }
+  /// Where its state is saved.
+  @inline(__always) var context: VCPUContext { VCPUContext(PhysicalAddress(line[1].loadRelaxed())) }
+  /// Its calling area.
+  @inline(__always) var callingArea: PhysicalAddress { PhysicalAddress(line[2].loadRelaxed()) }
+  /// Whether it is the one that the guest was started with.
+  @inline(__always) var isStartUp: Bool { line[4].loadRelaxed() != 0 }
+}
+
 /// A fixed number of records, each on a cache line of its own, and for each CPU the number of the newest one.
 ///
 /// A record's words are written by whoever has its slot (`VCPUSlot`): its owner CPU, or a creation or deletion.
@@ -49,9 +63,14 @@ public final class VCPUTable: Sendable {
     words = SharedWords(count: (self.cpuCount &+ recordCount) &* Self.line)
   }
 
-  @inline(__always) private func newestCell(_ cpu: Int) -> AtomicCell { words[cpu &* Self.line] }
+  @inline(__always) private func newestCell(_ cpu: Int) -> AtomicCell { words.line(cpu)[0] }
   @inline(__always) private func cell(_ vcpu: VCPUHandle, _ word: Int) -> AtomicCell {
-    words[(cpuCount &+ vcpu.index) &* Self.line &+ word]
+    words.line(cpuCount &+ vcpu.index)[word]
+  }
+
+  /// The vCPU's record, looked up once.
+  @inline(__always) func record(_ vcpu: VCPUHandle) -> VCPURecord {
+    VCPURecord(line: words.line(cpuCount &+ vcpu.index))
   }
 
   /// Who may touch the vCPU.

@@ -1,0 +1,100 @@
+// Bench: what calls take, in ticks of the time-stamp counter: instructions, where the monitor's clock counts those.
+import GuestPort
+import SNP
+import SVSMProtocol
+import Seams
+
+/// Figures of issue 6, each a line `figure NAME TICKS`; the monitor's own time is in none of them.
+struct Bench {
+  let port: Port
+  let report: Report
+
+  private func figure(_ name: String, _ ticks: UInt64) {
+    report.write("figure ")
+    report.write(name)
+    report.write(" ")
+    report.write(decimal: ticks)
+    report.endLine()
+  }
+
+  /// The ticks of `body`, without those of reading the counter.
+  private func ticks(_ body: () -> Void) -> UInt64 {
+    var first = guest_cycles()
+    let own = guest_cycles() &- first
+    first = guest_cycles()
+    body()
+    return guest_cycles() &- first &- own
+  }
+
+  func run(_ tally: inout Tally) {
+    let rounds: UInt64 = 1000
+    let version = ProtocolQuery.rcx(.core, version: 1)
+    var isGood = true
+    // A request that the host answers: the guest's share of every call, and the switch.
+    let exchange = ticks { for _ in 0..<rounds { _ = guest_ghcb_msr(GHCBMSR(.infoRequest).rawValue) } }
+    let query = ticks {
+      for _ in 0..<rounds {
+        isGood = port.once(.queryProtocol, rcx: version, byMSR: true).rcx == 0x1_0000_0001 && isGood
+      }
+    }
+    let remap = ticks {
+      for round in 0..<rounds {
+        let area = round & 1 == 0 ? Layout.callingArea(0) : port.area
+        var moved = port
+        moved.area = round & 1 == 0 ? port.area : Layout.callingArea(0)
+        isGood = moved.once(.remapCallingArea, rcx: area, byMSR: true).result == .success && isGood
+      }
+    }
+    figure("exchange", exchange / rounds)
+    figure("query", query / rounds)
+    figure("remap", remap / rounds)
+    pages(&isGood)
+    large(&isGood)
+    tally.check(78, isGood, "every measured call succeeds", on: report)
+  }
+
+  private func pages(_ isGood: inout Bool) {
+    let page = Layout.test(1)
+    func list() {
+      guest_store(port.area &+ 8, 1)
+      guest_store(port.area &+ 16, PValidateEntry.encode(address: page, is2M: false, isValidate: true))
+    }
+    // Before, so that the host has mapped what both touch.
+    for _ in 0..<2 {
+      list()
+      isGood = port.once(.pvalidate, rcx: port.area &+ 8, byMSR: true).result == .success && isGood
+      isGood = port.change(page, validate: false).result == .success && isGood
+    }
+    list()
+    let validate = ticks {
+      isGood = port.once(.pvalidate, rcx: port.area &+ 8, byMSR: true).result == .success && isGood
+    }
+    let clear = ticks { guest_clear(page) }
+    isGood = port.change(page, validate: false).result == .success && isGood
+    figure("clear", clear)
+    figure("validate", validate)
+  }
+
+  /// As much of 1 GiB as there is above 512 MiB, in pages of 2 MiB.
+  private func large(_ isGood: inout Bool) {
+    let first: UInt64 = 0x2000_0000
+    guard port.header.memoryEnd > first else { return }
+    let count = min(512, (port.header.memoryEnd &- first) >> 21)
+    let list = Layout.list(0)
+    var done: UInt64 = 0
+    var used: UInt64 = 0
+    while done < count {
+      let part = min(510, count &- done)
+      guest_store(list, part)
+      for index in 0..<part {
+        guest_store(
+          list &+ 8 &+ 8 &* index,
+          PValidateEntry.encode(address: first &+ (done &+ index) << 21, is2M: true, isValidate: true))
+      }
+      used &+= ticks { isGood = port.call(.pvalidate, rcx: list).result == .success && isGood }
+      done &+= part
+    }
+    figure("large-pages", count)
+    figure("large-validate", used / max(1, count))
+  }
+}
