@@ -1,8 +1,8 @@
-// plant: slowdowns put on purpose into the wake path (`--wrap=apus_rt_park`), which the latency suite must report.
+// plant: slowdowns put on purpose before every park (`--wrap=apus_leaf_park`), which the latency suite must report.
 #ifdef PLANT_DELAY
-  .section .text.__wrap_apus_rt_park, "ax", @progbits
-  .globl __wrap_apus_rt_park
-__wrap_apus_rt_park:
+  .section .text.__wrap_apus_leaf_park, "ax", @progbits
+  .globl __wrap_apus_leaf_park
+__wrap_apus_leaf_park:
   rdtsc
   shlq $32, %rdx
   orq %rax, %rdx
@@ -15,14 +15,14 @@ __wrap_apus_rt_park:
   orq %rax, %rdx
   cmpq %rcx, %rdx
   jb 1b
-  jmp __real_apus_rt_park
+  jmp __real_apus_leaf_park
 #endif
 #ifdef PLANT_LOCK
-  .section .text.__wrap_apus_rt_park, "ax", @progbits
-  .globl __wrap_apus_rt_park
-__wrap_apus_rt_park:
+  .section .text.__wrap_apus_leaf_park, "ax", @progbits
+  .globl __wrap_apus_leaf_park
+__wrap_apus_leaf_park:
   lock incq planted(%rip)
-  jmp __real_apus_rt_park
+  jmp __real_apus_leaf_park
   .section .bss.planted, "aw", @nobits
   .p2align 6
 planted:

@@ -33,13 +33,11 @@ public struct BenchFile: Codable, Sendable {
     public var p90: UInt64
     /// 99 % are.
     public var p99: UInt64
-    /// 99.9 % are.
-    // The name of the JSON field.
     // swift-format-ignore: AlwaysUseLowerCamelCase
+    /// 99.9 % are. (The name of the JSON field.)
     public var p99_9: UInt64
-    /// 99.99 % are.
-    // The name of the JSON field.
     // swift-format-ignore: AlwaysUseLowerCamelCase
+    /// 99.99 % are. (The name of the JSON field.)
     public var p99_99: UInt64
     /// The largest.
     public var max: UInt64
@@ -92,9 +90,8 @@ public struct BenchFile: Codable, Sendable {
     public var metric: String
     /// Nanoseconds an operation, the best of several processes.
     public var nanoseconds: Double
-    /// Apus's figure divided by this one.
-    // The name of the JSON field.
     // swift-format-ignore: AlwaysUseLowerCamelCase
+    /// Apus's figure divided by this one. (The name of the JSON field.)
     public var apus_by_peer: Double?
     /// A figure.
     public init(peer: String, metric: String, nanoseconds: Double, apus_by_peer: Double?) {

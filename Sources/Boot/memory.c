@@ -2,23 +2,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count) {
-  void *result = to;
+// From the first byte on; right as well where the regions overlap and `to` lies below `from`.
+static inline void copy_forward(void *to, const void *from, size_t count) {
   size_t words = count / 8, bytes = count % 8;
   __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
-  return result;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+  copy_forward(to, from, count);
+  return to;
 }
 
 void *memmove(void *to, const void *from, size_t count) {
   void *result = to;
   if ((uintptr_t)to - (uintptr_t)from >= count) {
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
-  } else {
-    to = (char *)to + count - 1;
-    from = (const char *)from + count - 1;
-    __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(count)::"memory");
+    copy_forward(to, from, count);
+    return result;
   }
+  to = (char *)to + count - 1;
+  from = (const char *)from + count - 1;
+  __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(count)::"memory");
   return result;
 }
 

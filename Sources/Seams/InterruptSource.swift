@@ -6,7 +6,9 @@ public enum InterruptSource {
   /// The CPU's own timer.
   public static var timer: Int { 0 }
   /// The vector of source 0 among the devices' 16 (`Vector.firstDevice`), which is never used: sources 1 to 15 are theirs.
-  public static var deviceVectors: Range<UInt32> { UInt32(Vector.firstDevice)..<UInt32(Vector.firstDevice) &+ 16 }
+  public static var deviceVectors: Range<UInt32> {
+    UInt32(Vector.firstDevice)..<UInt32(Vector.firstDevice) &+ 16
+  }
 
   /// The source that `vector` posts; nil for one that nobody can wait for (kicks only end a rest).
   @inlinable public static func of(vector: UInt32) -> Int? {

@@ -97,3 +97,13 @@ qemu_pause() {
   sleep 0.1 &
   wait $! 2>/dev/null
 }
+
+# counted_run BOARD: builds a measuring board of the native platform and runs it on one CPU whose counter counts instructions.
+counted_run() {
+  local image
+  need qemu-system-x86_64 qemu-system-x86
+  image=$(boards/build "$1") || exit $?
+  qemu_run "$image" "${timeout:-120}" -machine q35 -accel tcg -cpu max -smp 1 -m "$memory" \
+    -icount shift=0,align=off,sleep=off -kernel "$image" -append "$words"
+  exit $?
+}

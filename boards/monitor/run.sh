@@ -43,7 +43,6 @@ monitor_guest() {
     cat "$tool.log" >&2
     die 6 "the build of the tool apus failed"
   fi
-  local script=("$sources"/*.ld)
   if [ "$platform" = tdx ]; then defines+=(-DTDX); fi
   if [ -n "$leak" ]; then defines+=(-DLEAK); fi
   "$clang" --target=x86_64-unknown-none-elf -O1 -ffreestanding -fno-stack-protector -mno-red-zone -mno-sse -mno-mmx \

@@ -1,4 +1,4 @@
-// Timing: the dudect test: is an operation's time the same for a fixed and for random secrets? (Welch's t, cropped.)
+// Timing: the dudect test of whether an operation takes the same time for a fixed and for random secrets (Welch's t, cropped).
 import Crypto
 
 /// Takes the two classes of secrets in random order and compares their times.

@@ -195,22 +195,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   /// `ending` says more than the verdict does, where a hostile host may have been the cause.
   func stop(_ verdict: Verdict, _ index: Int, _ reason: String, _ ending: RunEnding? = nil) -> Never {
     let vm = domain.vcpus[index].currentVM
-    let cpu = cpu(index, vm: vm)
-    hardware.write("monitor: ")
-    hardware.write(reason)
-    hardware.write(": vcpu ")
-    hardware.write(decimal: UInt64(index))
-    hardware.write(" vm ")
-    hardware.write(decimal: UInt64(vm))
-    hardware.write(" rip ")
-    hardware.write(hex: cpu[VMCB.rip])
-    hardware.write(" exit ")
-    hardware.write(hex: cpu[VMCB.exitCode])
-    hardware.write(" info ")
-    hardware.write(hex: cpu[VMCB.exitInfo1])
-    hardware.write(" ")
-    hardware.write(hex: cpu[VMCB.exitInfo2])
-    hardware.endLine()
+    hardware.report(reason, vcpu: index, " vm ", UInt64(vm), cpu(index, vm: vm))
     conclude(ending ?? (verdict == .violation ? .denied : verdict == .panic ? .crashed : .verdict(verdict)))
   }
 

@@ -61,6 +61,27 @@ func tripleFaultEnding(_ cpu: borrowing some CPUState & ~Copyable, _ host: Hosti
 }
 
 extension MonitorHardware {
+  /// Reports where a vCPU stood when its run ended: `world` names what `number` counts, a VM or a VMPL.
+  func report(
+    _ reason: String, vcpu: Int, _ world: String, _ number: UInt64, _ cpu: borrowing PageCPU<Self>
+  ) {
+    write("monitor: ")
+    write(reason)
+    write(": vcpu ")
+    write(decimal: UInt64(vcpu))
+    write(world)
+    write(decimal: number)
+    write(" rip ")
+    write(hex: cpu[VMCB.rip])
+    write(" exit ")
+    write(hex: cpu[VMCB.exitCode])
+    write(" info ")
+    write(hex: cpu[VMCB.exitInfo1])
+    write(" ")
+    write(hex: cpu[VMCB.exitInfo2])
+    endLine()
+  }
+
   /// Reports what a hostile host did and how it went, and ends the machine; `leak` is where a secret lies, bytes.
   func conclude(_ ending: RunEnding, _ host: HostileHost, leak: UInt64?) -> Never {
     if let leak {

@@ -126,22 +126,7 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   /// Ends the run with a report of what the vCPU did.
   func stop(_ ending: RunEnding, _ index: Int, _ reason: String) -> Never {
     let vmpl = level(index)
-    let cpu = cpu(index, vmpl)
-    hardware.write("monitor: ")
-    hardware.write(reason)
-    hardware.write(": vcpu ")
-    hardware.write(decimal: UInt64(index))
-    hardware.write(" vmpl ")
-    hardware.write(decimal: UInt64(vmpl.rawValue))
-    hardware.write(" rip ")
-    hardware.write(hex: cpu[VMCB.rip])
-    hardware.write(" exit ")
-    hardware.write(hex: cpu[VMCB.exitCode])
-    hardware.write(" info ")
-    hardware.write(hex: cpu[VMCB.exitInfo1])
-    hardware.write(" ")
-    hardware.write(hex: cpu[VMCB.exitInfo2])
-    hardware.endLine()
+    hardware.report(reason, vcpu: index, " vmpl ", UInt64(vmpl.rawValue), cpu(index, vmpl))
     conclude(ending)
   }
 

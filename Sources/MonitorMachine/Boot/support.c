@@ -1,5 +1,7 @@
 // support.c: the monitor's heap and lock, its interrupt table, and the C functions that Embedded Swift's objects call.
 #include "MonitorBoot.h"
+// The kernel's: two C targets of the package can share a source by inclusion only.
+#include "../../Boot/memory.c"
 
 extern char mon_vectors[], mon_trampoline_start[], mon_trampoline_end[], mon_image_end[];
 extern uint64_t mon_idt[512], mon_start_info, mon_entry_tsc;
@@ -7,46 +9,6 @@ extern uint64_t mon_idt[512], mon_start_info, mon_entry_tsc;
 uint64_t mon_start_info_address(void) { return mon_start_info; }
 uint64_t mon_first_cycles(void) { return mon_entry_tsc; }
 uint64_t mon_image_end_address(void) { return (uint64_t)mon_image_end; }
-
-void *memcpy(void *restrict to, const void *restrict from, size_t count) {
-  void *result = to;
-  size_t words = count / 8, bytes = count % 8;
-  __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
-  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
-  return result;
-}
-
-void *memmove(void *to, const void *from, size_t count) {
-  void *result = to;
-  if ((uintptr_t)to - (uintptr_t)from >= count) return memcpy(to, from, count);
-  to = (char *)to + count - 1;
-  from = (const char *)from + count - 1;
-  __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(count)::"memory");
-  return result;
-}
-
-void *memset(void *to, int value, size_t count) {
-  void *result = to;
-  size_t words = count / 8, bytes = count % 8;
-  uint64_t pattern = (uint64_t)(uint8_t)value * 0x0101010101010101u;
-  __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
-  __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(pattern) : "memory");
-  return result;
-}
-
-int memcmp(const void *left, const void *right, size_t count) {
-  const unsigned char *a = left, *b = right;
-  for (size_t index = 0; index < count; index++) {
-    if (a[index] != b[index]) return a[index] < b[index] ? -1 : 1;
-  }
-  return 0;
-}
-
-size_t strlen(const char *text) {
-  size_t count = 0;
-  while (text[count]) count++;
-  return count;
-}
 
 void mon_fill_idt(void) {
   for (uint64_t vector = 0; vector < 256; vector++) {

@@ -1,5 +1,6 @@
 // processors.c: the self-test guest: the other processors, interrupts between them, halts.
 #include "selftest.h"
+#include "madt.h"
 
 // The mailbox of boards/tdp/layout.json: 64 bytes for each processor (boards/README.md).
 struct start_record {
@@ -29,19 +30,6 @@ void secondary_main(uint64_t index) {
     }
     __atomic_add_fetch(&rounds[index], 1, __ATOMIC_SEQ_CST);
   }
-}
-
-// The APIC identifier of a processor in the MADT: local x2APIC or local APIC entries in the order of the indices.
-static uint64_t madt_id(unsigned index) {
-  const uint8_t *madt = (const uint8_t *)0x8003000;
-  uint32_t size = *(const uint32_t *)(madt + 4), place = 44;
-  while (place + 8 <= size && madt[place + 1] >= 8) {
-    uint8_t type = madt[place];
-    if ((type == 0 || type == 9) && index-- == 0)
-      return type == 9 ? *(const uint32_t *)(madt + place + 4) : madt[place + 3];
-    place += madt[place + 1];
-  }
-  return ~0ull;
 }
 
 static int wait_for(volatile uint64_t *word, uint64_t least) {

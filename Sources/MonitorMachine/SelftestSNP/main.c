@@ -1,5 +1,6 @@
 // main.c: instruction-level tests of the SNP rules, from inside; TAP lines go out through the GHCB.
 #include "selftest.h"
+#include "../Selftest/madt.h"
 
 uint64_t fault_vector, fault_error, fault_rip, fault_cr2, probe_stack, other_value, other_count;
 static int number, failures;
@@ -266,19 +267,6 @@ static void host(void) {
   check("D.62: a 2 MiB aligned VMSA is 2/5", get64(0x398) << 8 | get64(0x3A0), 0x205);
 }
 
-/// The APIC identifier of a processor: the MADT's local APIC and local x2APIC entries in the order of the vCPUs.
-static uint64_t apic_id(unsigned index) {
-  const uint8_t *madt = (const uint8_t *)0x8003000;
-  uint32_t size = *(const uint32_t *)(madt + 4), place = 44;
-  while (place + 8 <= size && madt[place + 1] >= 8) {
-    uint8_t type = madt[place];
-    if ((type == 0 || type == 9) && index-- == 0)
-      return type == 9 ? *(const uint32_t *)(madt + place + 4) : madt[place + 3];
-    place += madt[place + 1];
-  }
-  return ~0ull;
-}
-
 static void levels(void) {
   uint8_t *vmsa = make_vmsa(lower_vmsa, 1, lower_start, (uint64_t)page, (uint64_t)target);
   uint64_t root;
@@ -290,7 +278,7 @@ static void levels(void) {
   flush_everywhere();
   clear_ghcb();
   set64(0x1F8, 1);
-  check("B.5.1: AP creation of a level of this vCPU", nae(0x80000013, apic_id(0) << 32 | 1ull << 16, (uint64_t)vmsa), 0);
+  check("B.5.1: AP creation of a level of this vCPU", nae(0x80000013, madt_id(0) << 32 | 1ull << 16, (uint64_t)vmsa), 0);
   check("B.4: run VMPL 1 and back", msr_call(1ull << 32 | 0x16), 0x17);
   check("D.117: RMPADJUST at VMPL1 towards itself is 2", *(volatile uint64_t *)(vmsa + 0x318), 2);
   check("A.4: GUEST_EXITCODE is VMGEXIT", *(volatile uint64_t *)(vmsa + 0x3C0), 0x403);
@@ -310,7 +298,7 @@ static void processors(void) {
   uint8_t *vmsa = make_vmsa(other_vmsa, 0, other_start, 0x1234, 0);
   clear_ghcb();
   set64(0x1F8, 1);
-  check("B.5.1: AP creation", nae(0x80000013, apic_id(1) << 32 | 1, (uint64_t)vmsa), 0);
+  check("B.5.1: AP creation", nae(0x80000013, madt_id(1) << 32 | 1, (uint64_t)vmsa), 0);
   for (uint64_t i = 0; i < 1000000000 && !*(volatile uint64_t *)&other_count; i++) __asm__ volatile("pause");
   check("B.5.1: the vCPU runs", other_count << 16 | other_value, 0x11234);
 }

@@ -54,7 +54,7 @@ public enum TextRules {
       for root in roots {
         var rest = line[...]
         while let range = rest.firstRange(of: root) {
-          // `$root/work/…` and URLs are relative to something else.
+          // After a letter, a bracket, a `$` and the like it is a part of a longer or a relative path, or of a URL.
           let before = range.lowerBound == line.startIndex ? " " : line[line.index(before: range.lowerBound)]
           if !(before.isLetter || before.isNumber || "_-.}/)$".contains(before)) {
             found.append(Violation("machine-path", file.path, number + 1, "names \(root)"))

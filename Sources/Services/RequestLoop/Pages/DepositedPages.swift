@@ -1,6 +1,6 @@
 // DepositedPages: the pages that a guest has lent to the kernel, in a table of runs that no CPU locks.
 public import Seams
-public import Tasks
+import Tasks
 public import X86
 
 /// Pages deposited and not withdrawn: a stock of at most `capacity` runs of 1 or 512 pages.
