@@ -26,7 +26,8 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 /// The hosted unit tests of one room.
 func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, swiftSettings: strict)
+    name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + also,
+    swiftSettings: strict)
 }
 
 /// The runtime's entry points are leaves of a few dozen instructions: no frame pointers there.
@@ -185,6 +186,7 @@ let bareOnly: [Target] =
   ]
 
 let hostedOnly: [Target] = [
+  .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
   tests(of: "Bits"),
   hostedTasks,
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
