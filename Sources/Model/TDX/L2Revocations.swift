@@ -15,6 +15,7 @@ public struct L2Revocations: ~Copyable {
     var vm: Int
     var opener: Int
     var pending: CPUSet
+    var isDue = false
   }
 
   private var items: [Item] = []
@@ -42,6 +43,13 @@ public struct L2Revocations: ~Copyable {
     }
   }
 
+  /// `opener` goes on: from here on nobody may enter with what it has taken unflushed.
+  ///
+  /// Before, the call that takes the rights is not over, and who enters meanwhile may know nothing of it (G.50).
+  mutating func becomeDue(by opener: Int) {
+    for index in items.indices where items[index].opener == opener { items[index].isDue = true }
+  }
+
   /// Transitions 2 and 3: `vcpu` has flushed everything of `vm`.
   mutating func flushed(_ vm: Int, vcpu: Int) {
     mayCache[vm & 3].remove(vcpu)
@@ -59,10 +67,10 @@ public struct L2Revocations: ~Copyable {
     return false
   }
 
-  /// Whether `vcpu` may still use rights that `vm` has lost, on whatever page.
-  public func isPending(_ vm: Int, vcpu: Int) -> Bool {
+  /// Whether `vcpu` may still use rights that `vm` has lost, on whatever page, and should not any more.
+  public func isDue(_ vm: Int, vcpu: Int) -> Bool {
     if overflow[vm & 3].contains(vcpu) { return true }
-    for item in items where item.vm == vm && item.pending.contains(vcpu) { return true }
+    for item in items where item.vm == vm && item.isDue && item.pending.contains(vcpu) { return true }
     return false
   }
 

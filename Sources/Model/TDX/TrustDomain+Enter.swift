@@ -56,7 +56,8 @@ extension TrustDomain {
   /// Rule: tdx.md B.4, last paragraph, G.50; a vCPU outside the L2 may flush at its own next entry (B.7).
   private mutating func noteOpenRevocations(_ vcpu: Int, vm: Int) {
     if revocations.isEmpty { return }
-    if revocations.isPending(vm, vcpu: vcpu) {
+    revocations.becomeDue(by: vcpu)
+    if revocations.isDue(vm, vcpu: vcpu) {
       note(.openRevocation, vcpu, vm: vm, GuestPage(rawValue: 0))
     }
     for other in vcpus.indices where other != vcpu {
