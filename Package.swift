@@ -143,7 +143,7 @@ let bareOnly: [Target] =
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
       exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
-    room("TPMSlices", ["TPM"], path: "ci/tpm-slices"),
+    room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
@@ -196,6 +196,7 @@ let hostedOnly: [Target] = [
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
+  tests(of: "TPMServer", ["TPM"]),
   tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),

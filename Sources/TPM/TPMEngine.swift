@@ -110,36 +110,35 @@ public struct TPMEngine {
   public static var slice: Int { 200_000 }
 
   /// Does work of about `budget` instructions; true when `response` holds the answer.
+  ///
+  /// A slice is either one run of the command's handler, from its checks to its answer or to the next long
+  /// operation, or as many steps of a long operation as the budget has room for, and at least one.
   public mutating func advance(budget: Int = slice) -> Bool {
-    var left = budget
-    while true {
-      if let operation = job.operation {
-        guard left > 0 else { return false }
+    if let operation = job.operation {
+      var left = budget
+      repeat {
         left &-= operation.cost
         if operation.step() {
           job.results.append(operation.result)
           operation.wipe()
           job.operation = nil
+          return false
         }
-        continue
-      }
-      guard left > 0 else { return false }
-      job.cursor = 0
-      drbg = job.drbg
-      do throws(Stop) {
-        try process()
-      } catch {
-        switch error {
-        case .pending:
-          job.isRerun = true
-          left &-= 20_000
-          continue
-        case .code(let code): fail(code)
-        }
-      }
-      job.wipe()
-      return true
+      } while left >= operation.cost
+      return false
     }
+    job.cursor = 0
+    drbg = job.drbg
+    do throws(Stop) {
+      try process()
+    } catch {
+      switch error {
+      case .pending: return false
+      case .code(let code): fail(code)
+      }
+    }
+    job.wipe()
+    return true
   }
 
   private mutating func fail(_ code: ResponseCode) {
@@ -193,7 +192,10 @@ struct Job {
   var results: [LongResult] = []
   /// The next result to hand out.
   var cursor = 0
-  var isRerun = false
+  /// How many sessions have been authorized.
+  var authorized = 0
+  /// The answer whose sessions are still to be answered.
+  var answer: PendingAnswer?
 
   mutating func wipe() {
     command.wipe()
@@ -201,6 +203,7 @@ struct Job {
     operation = nil
     for index in results.indices { results[index].wipe() }
     results = []
+    answer = nil
   }
 }
 

@@ -85,12 +85,59 @@ struct CommandGenerator {
   }
 }
 
+/// Eight bytes at each place of a TPM's seeds and proofs, and of a password: none may be in an answer.
+struct SecretWindows {
+  private var windows: Set<UInt64> = []
+
+  mutating func add(_ secret: some Collection<UInt8>) {
+    var window: UInt64 = 0
+    for (index, byte) in secret.enumerated() {
+      window = window << 8 | UInt64(byte)
+      if index >= 7 { windows.insert(window) }
+    }
+  }
+
+  /// The three hierarchies' seeds and proofs, from the start of a state blob (`Persistent.write`).
+  mutating func add(blob: [UInt8]) {
+    var offset = 14
+    func next() -> ArraySlice<UInt8> {
+      let count = Int(blob[offset]) << 8 | Int(blob[offset + 1])
+      defer { offset += 2 + count }
+      return blob[(offset + 2)..<(offset + 2 + count)]
+    }
+    for _ in 0..<3 {
+      let (seed, proof) = (next(), next())
+      precondition(seed.count == 48 && proof.count == 32)
+      add(seed)
+      add(proof)
+      // Authorization, policy, its hash, the switch.
+      _ = next()
+      _ = next()
+      offset += 3
+    }
+  }
+
+  func isIn(_ answer: [UInt8]) -> Bool {
+    var window: UInt64 = 0
+    for (index, byte) in answer.enumerated() {
+      window = window << 8 | UInt64(byte)
+      if index >= 7, windows.contains(window) { return true }
+    }
+    return false
+  }
+}
+
 @Suite struct FuzzTests {
+  static var isFull: Bool { ProcessInfo.processInfo.environment["APUS_FULL"] != nil }
+
   static func run(_ count: Int, seed: UInt64) {
     let tpm = TestTPM()
     var generator = CommandGenerator(random: SeededGenerator(state: seed))
     // Real objects to aim at; their passwords are a pattern that must never come out.
     let pattern = String(repeating: "\u{2A}", count: 24)
+    let key = [UInt8](repeating: 1, count: 32)
+    var secrets = SecretWindows()
+    secrets.add(pattern.utf8)
     func furnish() {
       _ = tpm.createPrimary(0x4000_0001, Template.srk)
       _ = tpm.createPrimary(0x4000_000B, Template.attestation(), auth: pattern)
@@ -98,6 +145,7 @@ struct CommandGenerator {
       _ = tpm.startSession(0)
       _ = tpm.startSession(1)
       _ = tpm.startSession(3)
+      secrets.add(blob: tpm.engine.stateBlob(key: key.span))
     }
     furnish()
     for number in 0..<count {
@@ -119,10 +167,7 @@ struct CommandGenerator {
       #expect(
         answer.count >= 10 && answer.count <= 3968 && Int(size) == answer.count,
         "seed \(seed) command \(number)")
-      let isLeaking = answer.indices.contains {
-        answer[$0...].starts(with: [UInt8](repeating: 0x2A, count: 24))
-      }
-      #expect(!isLeaking, "seed \(seed) command \(number)")
+      #expect(!secrets.isIn(answer), "seed \(seed) command \(number)")
       if number % 500 == 499 {
         tpm.restart()
         furnish()
@@ -133,26 +178,11 @@ struct CommandGenerator {
 
   // The count is ten million (APUS_FULL=1); the normal run does a small share of it.
   @Test func damagedCommandsNeverTrapNorRunAwayNorLeak() {
-    let isFull = ProcessInfo.processInfo.environment["APUS_FULL"] != nil
     let seed = UInt64.random(in: 0...UInt64.max)
     print("fuzz seed \(seed)")
-    Self.run(isFull ? 5_000_000 : 20_000, seed: 1)
-    Self.run(isFull ? 5_000_000 : 20_000, seed: seed)
-  }
-
-  // A failing command leaves the persistent state byte-equal (apart from counted failures).
-  @Test func aFailingCommandChangesNothing() {
-    let tpm = TestTPM()
-    _ = tpm.createPrimary(0x4000_0001, Template.srk)
-    var generator = CommandGenerator(random: SeededGenerator(state: 77))
-    let key = [UInt8](repeating: 1, count: 32)
-    for number in 0..<3000 {
-      let before = tpm.engine.stateBlob(key: key.span)
-      let answer = tpm.raw(generator.command())
-      let isCounted = [0x98E, 0xA8E, 0xB8E].contains(answer.code)
-      if !answer.isSuccess && !isCounted {
-        #expect(tpm.engine.stateBlob(key: key.span) == before, "command \(number)")
-      }
-    }
+    let start = ContinuousClock.now
+    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: 1)
+    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: seed)
+    print("fuzz took \(ContinuousClock.now - start)")
   }
 }

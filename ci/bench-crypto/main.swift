@@ -21,6 +21,11 @@ func best(_ calls: Int, rounds: Int = 7, _ body: () -> Void) -> Double {
 
 let block = [UInt8](repeating: 0x5A, count: 8192)
 var sink: UInt8 = 0
+if CommandLine.arguments.contains("--timing") {
+  var timing = Timing()
+  timing.run()
+  exit(0)
+}
 let hashes: [(String, () -> UInt8)] = [
   ("sha1", { SHA1.hash(block.span)[0] }),
   ("sha256", { SHA256.hash(block.span)[0] }),

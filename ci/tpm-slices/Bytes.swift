@@ -63,11 +63,8 @@ enum Template {
   static func rsaStorage(_ bits: Int) -> [UInt8] {
     area(1, 0x0003_0472, u16(6) + u16(128) + u16(0x43) + u16(0x10) + u16(bits) + u32(0) + u16(0))
   }
-  static func rsaSign(_ bits: Int) -> [UInt8] {
-    area(1, 0x0004_0472, u16(0x10) + u16(0x16) + u16(0xB) + u16(bits) + u32(0) + u16(0))
-  }
-  static func rsaDecrypt(_ bits: Int) -> [UInt8] {
-    area(1, 0x0002_0472, u16(0x10) + u16(0x17) + u16(0xB) + u16(bits) + u32(0) + u16(0))
+  static func rsaAny(_ bits: Int) -> [UInt8] {
+    area(1, 0x0006_0472, u16(0x10) + u16(0x10) + u16(bits) + u32(0) + u16(0))
   }
   static var sealed: [UInt8] { area(8, 0x0000_0052, u16(0x10) + u16(0)) }
   static var mac: [UInt8] { area(8, 0x0004_0472, u16(0x10) + u16(0)) }

@@ -27,6 +27,8 @@ public final class SliceBench {
     for (name, curve) in [("P-256", 3), ("P-384", 4)] { elliptic(name, curve) }
     for (name, bits) in [("RSA-2048", 2048), ("RSA-3072", 3072)] { rsa(name, bits) }
     memory()
+    var secrets = SecretBench(host)
+    secrets.run()
     host.write("-----END APUS SLICES-----\n")
     host.end(isSound)
   }
@@ -134,7 +136,34 @@ public final class SliceBench {
       "NV_DefineSpace", command(0x12A, [0x4000_0001], sessions: 1, u16(0) + sized(area)), repeats: false)
     measure(
       "NV_Write of 1 KiB", command(0x137, [0x0150_0001, 0x0150_0001], sessions: 1, sized(kilobyte) + u16(0)))
+    for (name, symmetric) in [("AES", u16(6) + u16(128) + u16(0x43)), ("XOR", u16(0xA) + u16(0xB))] {
+      encrypted(name, symmetric, kilobyte)
+    }
     measure("NV_Read of 1 KiB", command(0x14E, [0x0150_0001, 0x0150_0001], sessions: 1, u16(1024) + u16(0)))
+  }
+
+  /// Parameters of 1 KiB that a session encrypts, both ways.
+  private func encrypted(_ name: String, _ symmetric: [UInt8], _ kilobyte: [UInt8]) {
+    let nonce = sized([UInt8](repeating: 7, count: 16))
+    let session = word(
+      measure(
+        "StartAuthSession, \(name)",
+        command(0x176, u32(0x4000_0007) + u32(0x4000_0007) + nonce + u16(0) + [0] + symmetric + u16(0xB)),
+        repeats: false), 10)
+    for (verb, code, attribute, parameters) in [
+      ("NV_Write", UInt32(0x137), UInt8(0x21), sized(kilobyte) + u16(0)),
+      ("NV_Read", 0x14E, 0x41, u16(1024) + u16(0)),
+    ] {
+      let password = u32(0x4000_0009) + [0, 0, 1, 0, 0]
+      let entry = u32(session) + u16(0) + [attribute] + u16(0)
+      let body =
+        u32(0x0150_0001) + u32(0x0150_0001) + u32(UInt32(password.count &+ entry.count)) + password + entry
+        + parameters
+      measure(
+        "\(verb) of 1 KiB, encrypted by \(name)",
+        u16(0x8002) + u32(UInt32(10 &+ body.count)) + u32(code) + body, repeats: false)
+    }
+    drop(session)
   }
 
   private func elliptic(_ name: String, _ curve: Int) {
@@ -160,20 +189,19 @@ public final class SliceBench {
   }
 
   private func rsa(_ name: String, _ bits: Int) {
-    let storage = primary("CreatePrimary \(name)", Template.rsaStorage(bits), repeats: false)
-    children(name, storage)
-    drop(storage)
-    let key = primary("CreatePrimary \(name) signing", Template.rsaSign(bits), repeats: false)
-    sign(name, key)
-    drop(key)
-    let decryptor = primary("CreatePrimary \(name) decrypting", Template.rsaDecrypt(bits), repeats: false)
+    if bits == 2048 {
+      let storage = primary("CreatePrimary \(name)", Template.rsaStorage(bits), repeats: false)
+      children(name, storage)
+      drop(storage)
+    }
+    let key = primary("CreatePrimary \(name) of any use", Template.rsaAny(bits), repeats: false)
+    sign(name, key, u16(0x16) + u16(0xB))
     let message = [UInt8](repeating: 7, count: 32)
-    let sealed = measure(
-      "RSA_Encrypt \(name)", command(0x174, u32(decryptor) + sized(message) + u16(0x10) + u16(0)))
+    let oaep = u16(0x17) + u16(0xB) + u16(0)
+    let sealed = measure("RSA_Encrypt \(name)", command(0x174, u32(key) + sized(message) + oaep))
     measure(
-      "RSA_Decrypt \(name)",
-      command(0x159, [decryptor], sessions: 1, sized(field(sealed, 10)) + u16(0x10) + u16(0)))
-    drop(decryptor)
+      "RSA_Decrypt \(name)", command(0x159, [key], sessions: 1, sized(field(sealed, 10)) + oaep))
+    drop(key)
   }
 
   /// Create, Load, seal, unseal, contexts and a salted session below a storage key.
@@ -202,12 +230,15 @@ public final class SliceBench {
         command(0x157, [parent], sessions: 1, sized(sealed) + sized(field(blob, 16 &+ sealed.count)))), 10)
     measure("Unseal", command(0x15E, [object], sessions: 1, []))
     drop(object)
+    let credential =
+      sized([UInt8](repeating: 5, count: 32)) + sized(u16(0xB) + [UInt8](repeating: 6, count: 32))
+    measure("MakeCredential for \(name)", command(0x168, u32(parent) + credential))
   }
 
-  private func sign(_ name: String, _ key: UInt32) {
+  private func sign(_ name: String, _ key: UInt32, _ scheme: [UInt8] = u16(0x10)) {
     let digest = sized([UInt8](repeating: 9, count: 32))
     let ticket = u16(0x8024) + u32(0x4000_0007) + u16(0)
-    let answer = measure("Sign \(name)", command(0x15D, [key], sessions: 1, digest + u16(0x10) + ticket))
+    let answer = measure("Sign \(name)", command(0x15D, [key], sessions: 1, digest + scheme + ticket))
     var signature: [UInt8] = []
     for index in 14..<max(14, answer.count &- 5) { signature.append(answer[index]) }
     measure("VerifySignature \(name)", command(0x177, u32(key) + digest + signature))

@@ -122,8 +122,9 @@ enum P256: Curve {
   static func combEntry(_ digit: UInt64) -> (x: Element, y: Element) {
     var x = zero
     var y = zero
+    let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
     for entry in 0..<63 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: entry &+ 1), digit)
+      let mask = masks[entry]
       for limb in 0..<4 {
         x[limb] |= comb[entry &* 8 &+ limb] & mask
         y[limb] |= comb[entry &* 8 &+ 4 &+ limb] & mask
@@ -150,12 +151,13 @@ enum P256: Curve {
     return wide(ring.reduce(short(number)))
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<4, 4>? {
+    guard let ring = orderRing else { return nil }
     let exponent = Limbs<4>.subtract(ring.modulus, Limbs<4>.small(2)).difference
-    let power = Exponentiation<4, 4>(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
-    let inverse = wide(ring.leave(power.finish()))
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
   }
+
+  static func orderInverse(_ power: Exponentiation<4, 4>) -> Wide { wide(power.ring.leave(power.power)) }
+
+  static var stepCost: Int { 95_000 }
 }

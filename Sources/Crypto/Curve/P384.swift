@@ -65,13 +65,13 @@ enum P384: Curve {
     return reduce(total, top)
   }
 
-  @inline(__always)
+  @inline(never)
   static func add(_ left: Element, _ right: Element) -> Element {
     let (sum, carry) = Limbs<6>.add(left, right)
     return reduce(sum, carry)
   }
 
-  @inline(__always)
+  @inline(never)
   static func subtract(_ left: Element, _ right: Element) -> Element {
     let (difference, borrow) = Limbs<6>.subtract(left, right)
     return Limbs<6>.add(difference, Limbs<6>.select(ConstantTime.mask(bit: borrow), prime, zero)).sum
@@ -100,8 +100,9 @@ enum P384: Curve {
   static func combEntry(_ digit: UInt64) -> (x: Element, y: Element) {
     var x = zero
     var y = zero
+    let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
     for entry in 0..<63 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: entry &+ 1), digit)
+      let mask = masks[entry]
       for limb in 0..<6 {
         x[limb] |= comb[entry &* 12 &+ limb] & mask
         y[limb] |= comb[entry &* 12 &+ 6 &+ limb] & mask
@@ -128,12 +129,13 @@ enum P384: Curve {
     return ring.reduce(number)
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<6, 6>? {
+    guard let ring = orderRing else { return nil }
     let exponent = Limbs<6>.subtract(ring.modulus, Limbs<6>.small(2)).difference
-    let power = Exponentiation<6, 6>(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
-    let inverse = ring.leave(power.finish())
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
   }
+
+  static func orderInverse(_ power: Exponentiation<6, 6>) -> Wide { power.ring.leave(power.power) }
+
+  static var stepCost: Int { 150_000 }
 }

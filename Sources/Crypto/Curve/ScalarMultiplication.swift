@@ -66,15 +66,16 @@ struct ScalarMultiplication<C: Curve>: Sendable {
       digit |= Limbs<6>.bit(scalar, position) &<< UInt64(truncatingIfNeeded: tooth)
     }
     let (x, y) = C.combEntry(digit)
-    sum = Point.select(ConstantTime.isZero(digit), sum, sum.adding(x: x, y: y))
+    let isZero: InlineArray<1, UInt64> = ConstantTime.masks(digit)
+    sum = Point.select(isZero[0], sum, sum.adding(x: x, y: y))
   }
 
   @inline(never)
   private func entry(_ window: UInt64) -> Point<C> {
     var out = table[0]
+    let masks: InlineArray<16, UInt64> = ConstantTime.masks(window)
     for candidate in 1..<16 {
-      let mask = ConstantTime.equal(UInt64(truncatingIfNeeded: candidate), window)
-      out = Point.select(mask, table[candidate], out)
+      out = Point.select(masks[candidate], table[candidate], out)
     }
     return out
   }

@@ -3,14 +3,16 @@ import Crypto
 
 extension TPMEngine {
   /// Qualifying data and scheme, as most attestations begin.
-  private func qualification(_ r: inout Reader) throws(Stop) -> (Digest, Scheme, Int) {
+  @inline(never)
+  private func qualification(_ r: inout Reader, _ data: inout Digest) throws(Stop) -> (Scheme, Int) {
     r.next()
-    let data: Digest = try r.sized()
+    data = try r.sized()
     r.next()
-    return (data, try r.signatureScheme(), r.number)
+    return (try r.signatureScheme(), r.number)
   }
 
   /// The signing key and its scheme; no key for the NULL handle.
+  @inline(never)
   private func signer(_ handle: UInt32, _ number: Int, _ given: Scheme, parameter: Int) throws(Stop) -> (
     TPMObject?, Scheme
   ) {
@@ -69,7 +71,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func quote(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     r.next()
     let selection = try r.pcrSelection()
     try r.finish()
@@ -83,7 +86,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func certify(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     try r.finish()
     // A sequence is no object, hence nothing to certify (VRT0010).
     let subject = try object(c.handles[0], 1)
@@ -119,7 +123,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func getTime(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     try r.finish()
     let (key, scheme) = try signer(c.handles[1], 2, given, parameter: number)
     var attested = Writer()
@@ -129,7 +134,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func getSessionAuditDigest(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     try r.finish()
     let (key, scheme) = try signer(c.handles[1], 2, given, parameter: number)
     guard let session = session(c.handles[2]), session.isAudit else { throw .handle(.type, 3) }
@@ -141,7 +147,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func getCommandAuditDigest(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     try r.finish()
     let (key, scheme) = try signer(c.handles[1], 2, given, parameter: number)
     var hasher = Hasher(persistent.auditHash)
@@ -159,7 +166,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func nvCertify(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (extra, given, number) = try qualification(&r)
+    var extra = Digest()
+    let (given, number) = try qualification(&r, &extra)
     r.next()
     let size = Int(try r.u16())
     r.next()

@@ -118,7 +118,8 @@ extension TPMEngine {
       list = List(wanted: count, capacity: 14)
       for handle in [Handle.owner, Handle.lockout, Handle.endorsement, Handle.platform]
       where handle >= property {
-        let (digest, hash) = policy(handle)
+        var digest = Digest()
+        let hash = policy(handle, into: &digest)
         if let hash, list.takes() {
           list.writer.u32(handle)
           list.writer.hash(hash)

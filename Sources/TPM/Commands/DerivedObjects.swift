@@ -11,7 +11,9 @@ extension TPMEngine {
   ) throws(Stop) {
     var inner = r.nested(try r.sizedRange())
     let area = try inner.publicHead(nameMayBeNull: false)
-    var (label, context) = try derivation(&inner)
+    var label = Digest()
+    var context = Digest()
+    try derivation(&inner, &label, &context)
     try r.finish()
     guard parent.hasSecret, let hash = parent.area.scheme.hash else { throw .handle(.type, 1) }
     guard area.type != Algorithm.rsa else { throw .parameter(.type, 2) }
@@ -23,29 +25,27 @@ extension TPMEngine {
       for index in 0..<data.count { bytes.append(data[index]) }
       var given = Reader(bytes, from: 0, to: bytes.count)
       do throws(Stop) {
-        let override = try derivation(&given)
-        if !override.label.isEmpty { label = override.label }
-        if !override.context.isEmpty { context = override.context }
+        var givenLabel = Digest()
+        var givenContext = Digest()
+        try derivation(&given, &givenLabel, &givenContext)
+        if !givenLabel.isEmpty { label = givenLabel }
+        if !givenContext.isEmpty { context = givenContext }
       } catch {
         throw .parameter(.size, 1)
       }
     }
     try requireSlot()
+    let seeded = recall()
+    guard var source = seeded?.source else {
+      throw remember(source: derivedSource(hash, parent, label, context))
+    }
+    defer { source.wipe() }
     var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
     object.auth = auth
-    var labelled = Writer()
-    labelled.sized(label)
-    var seed = KDF.a(
-      hash, key: parent.secret.span, label: "DERIVE", labelled.bytes.span, context.span, bits: 512)
-    let none = InlineArray<1, UInt8>(repeating: 0)
-    var source = HMACDRBG(
-      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
-    seed.wipe()
     // A keyed hash or cipher takes its bits from the derivation as if the TPM had made them.
     object.area.attributes |= ObjectAttribute.sensitiveDataOrigin
     try fill(&object, FixedBytes(), &source)
     object.area.attributes = area.attributes
-    source.wipe()
     object.name = object.area.name
     object.qualify(parent.qualifiedName)
     c.responseHandle = try place(.object(object))
@@ -54,11 +54,28 @@ extension TPMEngine {
     out.sized(object.name)
   }
 
+  @inline(never)
+  private func derivedSource(
+    _ hash: HashAlgorithm, _ parent: TPMObject, _ label: Digest, _ context: Digest
+  ) -> HMACDRBG {
+    var labelled = Writer()
+    labelled.sized(label)
+    var seed = KDF.a(
+      hash, key: parent.secret.span, label: "DERIVE", labelled.bytes.span, context.span, bits: 512)
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    let source = HMACDRBG(
+      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    seed.wipe()
+    return source
+  }
+
   /// TPMS_DERIVE, which fills the reader.
-  private func derivation(_ reader: inout Reader) throws(Stop) -> (label: Digest, context: Digest) {
-    let label: Digest = try reader.sized(limit: 48)
-    let context: Digest = try reader.sized(limit: 48)
+  @inline(never)
+  private func derivation(
+    _ reader: inout Reader, _ label: inout Digest, _ context: inout Digest
+  ) throws(Stop) {
+    label = try reader.sized(limit: 48)
+    context = try reader.sized(limit: 48)
     try reader.expectEnd()
-    return (label, context)
   }
 }

@@ -2,21 +2,28 @@
 import Crypto
 
 extension TPMEngine {
-  private func creationParameters(_ r: inout Reader) throws(Stop) -> (Digest, PCRSelection) {
+  private func creationParameters(_ r: inout Reader, _ outside: inout Digest) throws(Stop) -> PCRSelection {
     r.next()
-    let outside: Digest = try r.sized()
+    outside = try r.sized()
     r.next()
     let selection = try r.pcrSelection()
     try r.finish()
-    return (outside, selection)
+    return selection
   }
 
   @inline(never)
   mutating func createPrimary(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     let area = try r.publicArea()
-    let (outside, selection) = try creationParameters(&r)
+    var outside = Digest()
+    let selection = try creationParameters(&r, &outside)
     let hierarchy = c.handles[0]
     try check(area, parent: nil, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
@@ -31,44 +38,53 @@ extension TPMEngine {
   private mutating func makePrimary(
     _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
+    let seeded = recall()
+    guard var source = seeded?.source else {
+      throw remember(source: primarySource(hierarchy, area, data))
+    }
+    defer { source.wipe() }
+    if let made = recall()?.object { return made }
     var parentName = Name()
     parentName.append(big: hierarchy)
     var object = TPMObject(area: area, hierarchy: hierarchy, parentName: parentName)
     object.auth = auth
     object.isPrimary = true
-    var source = primarySource(hierarchy, area, data)
     try fill(&object, data, &source)
-    source.wipe()
     object.qualify(parentName)
-    return object
+    throw remember(object, forgets: true)
   }
 
   private mutating func makeChild(
     _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
+    if let made = recall()?.object { return made }
     var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
     object.auth = auth
-    let seed = drbg.bytes(48)
-    let none = InlineArray<1, UInt8>(repeating: 0)
-    var source = HMACDRBG(
-      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    var source = drbg
     try fill(&object, data, &source)
-    source.wipe()
+    drbg = source
     object.qualify(parent.qualifiedName)
-    return object
+    throw remember(object, forgets: true)
   }
 
   @inline(never)
   mutating func create(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     let area = try r.publicArea()
-    let (outside, selection) = try creationParameters(&r)
+    var outside = Digest()
+    let selection = try creationParameters(&r, &outside)
     let parent = try parent(c.handles[0], 1)
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
     var object = try makeChild(parent, area, auth, data)
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.area.writeSized(&out)
     writeCreation(
       object, parent: parent, hierarchy: parent.hierarchy, outside: outside, selection: selection)
@@ -77,7 +93,13 @@ extension TPMEngine {
 
   @inline(never)
   mutating func createLoaded(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (auth, data) = try sensitiveCreate(&r)
+    var auth = Digest()
+    var data = FixedBytes<192>()
+    defer {
+      auth.wipe()
+      data.wipe()
+    }
+    try sensitiveCreate(&r, &auth, &data)
     r.next()
     if !Self.isHierarchy(c.handles[0]) {
       let parent = try object(c.handles[0], 1)
@@ -104,8 +126,9 @@ extension TPMEngine {
     try checkCreation(area, auth, data)
     try requireSlot()
     let object = try makeChild(parent, area, auth, data)
+    let blob = try wrap(object, under: parent)
     c.responseHandle = try place(.object(object))
-    out.sized(wrap(object, under: parent))
+    out.sized(blob)
     object.area.writeSized(&out)
     out.sized(object.name)
   }
@@ -120,8 +143,12 @@ extension TPMEngine {
     try r.finish()
     let parent = try parent(c.handles[0], 1)
     try requireSlot()
-    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
-    try unwrap(blob, into: &object, under: parent, parameter: 1)
+    let opened = recall()?.object
+    guard var object = opened else {
+      var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+      try unwrap(blob, into: &object, under: parent, parameter: 1)
+      throw remember(object)
+    }
     try check(area, parent: parent, isNew: false, parameter: 2)
     try bind(&object, parameter: 1)
     c.responseHandle = try place(.object(object))
@@ -219,7 +246,7 @@ extension TPMEngine {
       throw .handle(.type, 2)
     }
     object.auth = auth
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.wipe()
   }
 

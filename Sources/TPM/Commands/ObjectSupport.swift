@@ -138,16 +138,18 @@ extension TPMEngine {
   // MARK: - Creation
 
   /// TPM2B_SENSITIVE_CREATE: authorization and data.
-  func sensitiveCreate(_ r: inout Reader) throws(Stop) -> (auth: Digest, data: FixedBytes<192>) {
+  @inline(never)
+  func sensitiveCreate(
+    _ r: inout Reader, _ auth: inout Digest, _ data: inout FixedBytes<192>
+  ) throws(Stop) {
     r.next()
     let range = try r.sizedRange()
     guard !range.isEmpty else { throw r.error(.size) }
     var inner = r.nested(range)
-    var auth: Digest = try inner.sized()
-    let data: FixedBytes<192> = try inner.sized(limit: Limits.symmetricData)
+    auth = try inner.sized()
+    data = try inner.sized(limit: Limits.symmetricData)
     try inner.expectEnd()
     auth.dropTrailingZeros()
-    return (auth, data)
   }
 
   func checkCreation(_ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>) throws(Stop) {
@@ -344,8 +346,27 @@ extension TPMEngine {
   }
 
   /// TPM2B_PRIVATE's content for a child: integrity ‖ iv ‖ encrypted sensitive.
-  mutating func wrap(_ object: TPMObject, under parent: TPMObject) -> [UInt8] {
+  mutating func wrap(_ object: TPMObject, under parent: TPMObject) throws(Stop) -> [UInt8] {
     guard let hash = parent.area.nameAlgorithm else { return [] }
+    var seed = protectionSeed(parent)
+    defer { seed.wipe() }
+    let encrypted = recall()
+    guard let body = encrypted?.bytes else { throw remember(bytes: encrypt(object, parent, hash, seed)) }
+    var macKey = Self.integrityKey(seed, hash)
+    var mac = HMAC(hash, key: macKey.span)
+    mac.update(body.span)
+    mac.update(object.name.span)
+    var blob = Writer()
+    blob.sized(mac.finalize())
+    blob.raw(body)
+    macKey.wipe()
+    return blob.bytes
+  }
+
+  @inline(never)
+  private mutating func encrypt(
+    _ object: TPMObject, _ parent: TPMObject, _ hash: HashAlgorithm, _ seed: Digest
+  ) -> [UInt8] {
     var sensitive = Writer()
     let mark = sensitive.open()
     object.writeSensitive(&sensitive)
@@ -354,24 +375,14 @@ extension TPMEngine {
     let random = drbg.bytes(16)
     var iv = InlineArray<16, UInt8>(repeating: 0)
     for index in 0..<16 { iv[index] = random[index] }
-    var seed = protectionSeed(parent)
     var key = Self.protectionKey(seed, hash, parent.area.symmetric, object.name)
     Self.cfb(key, iv, encrypting: true, &data)
     var body = Writer()
     body.sized(random)
     body.raw(data)
-    var macKey = Self.integrityKey(seed, hash)
-    var mac = HMAC(hash, key: macKey.span)
-    mac.update(body.bytes.span)
-    mac.update(object.name.span)
-    var blob = Writer()
-    blob.sized(mac.finalize())
-    blob.raw(body.bytes)
     sensitive.wipe()
-    seed.wipe()
     key.wipe()
-    macKey.wipe()
-    return blob.bytes
+    return body.bytes
   }
 
   /// Undoes `wrap`: integrity first, then decryption; fills the object's sensitive part.
@@ -465,11 +476,19 @@ extension Reader {
     object.hasSecret = true
   }
 
-  /// A ticket of any kind.
-  mutating func ticket() throws(Stop) -> (tag: UInt16, hierarchy: UInt32, digest: Digest) {
+  /// TPMT_TK of any kind.
+  @inline(never)
+  mutating func ticket() throws(Stop) -> Ticket {
     let tag = try u16()
     let hierarchy = try u32()
     guard TPMEngine.isHierarchy(hierarchy) else { throw error(.value) }
-    return (tag, hierarchy, try sized())
+    return Ticket(tag: tag, hierarchy: hierarchy, digest: try sized())
   }
+}
+
+/// TPMT_TK_CREATION, _VERIFIED, _AUTH or _HASHCHECK (Part 2 §10.7).
+struct Ticket {
+  let tag: UInt16
+  let hierarchy: UInt32
+  let digest: Digest
 }

@@ -2,12 +2,14 @@
 import Crypto
 
 extension TPMEngine {
+  @inline(never)
   func policySession(_ c: Context, _ position: Int = 0) throws(Stop) -> Session {
     guard let session = session(c.handles[position]) else { throw .code(.referenceHandle(position &+ 1)) }
     return session
   }
 
   /// policyDigest' = H(policyDigest ‖ command code ‖ data).
+  @inline(never)
   func extend(_ session: Session, _ code: UInt32, _ data: [UInt8]) {
     var hasher = Hasher(session.hash)
     hasher.update(session.policyDigest.span)
@@ -17,6 +19,7 @@ extension TPMEngine {
   }
 
   /// The two steps of PolicySigned, PolicySecret and PolicyAuthorize (Part 3 §23.2.3).
+  @inline(never)
   func update(_ session: Session, _ code: UInt32, name: Name, reference: Digest) {
     extend(session, code, Array(name))
     var hasher = Hasher(session.hash)
@@ -260,18 +263,20 @@ extension TPMEngine {
     }
   }
 
-  private func operand(_ r: inout Reader) throws(Stop) -> (Digest, UInt16, UInt16) {
+  @inline(never)
+  private func operand(_ r: inout Reader, _ operand: inout Digest) throws(Stop) -> (UInt16, UInt16) {
     r.next()
-    let operand: Digest = try r.sized()
+    operand = try r.sized()
     r.next()
     let offset = try r.u16()
     r.next()
     let operation = try r.u16()
     guard operation < 12 else { throw r.error(.value) }
     try r.finish()
-    return (operand, offset, operation)
+    return (offset, operation)
   }
 
+  @inline(never)
   private func arguments(_ hash: HashAlgorithm, _ operand: Digest, _ offset: UInt16, _ operation: UInt16)
     -> [UInt8]
   {
@@ -299,7 +304,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func policyNV(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (operand, offset, operation) = try operand(&r)
+    var operand = Digest()
+    let (offset, operation) = try self.operand(&r, &operand)
     let session = try policySession(c, 2)
     let index = try nvIndex(c.handles[1], 2)
     if session.kind == .policy {
@@ -314,7 +320,8 @@ extension TPMEngine {
 
   @inline(never)
   mutating func policyCounterTimer(_ r: inout Reader, _ c: Context) throws(Stop) {
-    let (operand, offset, operation) = try operand(&r)
+    var operand = Digest()
+    let (offset, operation) = try self.operand(&r, &operand)
     let session = try policySession(c)
     if session.kind == .policy {
       var info = Writer()

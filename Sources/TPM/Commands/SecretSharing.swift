@@ -54,19 +54,20 @@ extension TPMEngine {
   }
 
   /// Makes a secret of the key's digest size and encrypts it to the key.
-  mutating func encryptSecret(_ key: TPMObject, label: String, handle number: Int) throws(Stop) -> (
-    Digest, [UInt8]
-  ) {
+  @inline(never)
+  mutating func encryptSecret(
+    _ key: TPMObject, label: String, handle number: Int, secret: inout Digest
+  ) throws(Stop) -> [UInt8] {
     guard let hash = key.area.nameAlgorithm else { throw .handle(.key, number) }
     if key.area.type == Algorithm.rsa {
-      let secret = drbg.bytes(hash.digestSize)
+      secret = drbg.bytes(hash.digestSize)
       let seed = drbg.bytes(hash.digestSize)
       guard let publicKey = key.area.rsa,
         let encoded = RSAEncryptionPadding.oaep(
           hash, label: Self.label(label).span, secret.span, seed: seed.span, size: publicKey.size),
         let sealed = try rsaPublic(publicKey, encoded)
       else { throw .handle(.key, number) }
-      return (secret, Array(sealed))
+      return Array(sealed)
     }
     guard let curve = key.area.curve else { throw .handle(.key, number) }
     let scalar = curve.scalar(random: drbg.bytes(curve.size &+ 8).span)
@@ -75,11 +76,11 @@ extension TPMEngine {
       let y = key.area.uniqueY.padded(to: curve.size),
       let z = try multiply(curve, scalar, ECPoint(x: x, y: y))
     else { throw .handle(.key, number) }
-    let secret = KDF.e(hash, z: z.x.span, label: label, ephemeral.x.span, x.span, bits: hash.digestSize &* 8)
+    secret = KDF.e(hash, z: z.x.span, label: label, ephemeral.x.span, x.span, bits: hash.digestSize &* 8)
     var point = Writer()
     point.sized(ephemeral.x)
     point.sized(ephemeral.y)
-    return (secret, point.bytes)
+    return point.bytes
   }
 
   // MARK: - Credentials (Part 1 §24)
@@ -96,7 +97,8 @@ extension TPMEngine {
       throw .handle(.type, 1)
     }
     guard credential.count <= hash.digestSize else { throw .parameter(.size, 1) }
-    let (seed, sealed) = try encryptSecret(key, label: "IDENTITY", handle: 1)
+    var seed = Digest()
+    let sealed = try encryptSecret(key, label: "IDENTITY", handle: 1, secret: &seed)
     var inner = Writer()
     inner.sized(credential)
     let blob = Self.protect(inner.bytes, seed, hash, key.area.symmetric, name)
@@ -200,7 +202,8 @@ extension TPMEngine {
     }
     var seedOut: [UInt8] = []
     if let parent = parentObject, let hash = parent.area.nameAlgorithm {
-      let (seed, sealed) = try encryptSecret(parent, label: "DUPLICATE", handle: 2)
+      var seed = Digest()
+      let sealed = try encryptSecret(parent, label: "DUPLICATE", handle: 2, secret: &seed)
       seedOut = sealed
       data = Self.protect(data, seed, hash, parent.area.symmetric, object.name)
     }
@@ -275,7 +278,7 @@ extension TPMEngine {
     }
     try check(area, parent: parent, isNew: true, parameter: 2)
     try bind(&object, parameter: 3)
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.wipe()
   }
 
@@ -318,7 +321,8 @@ extension TPMEngine {
     }
     var seedOut: [UInt8] = []
     if let new = newParent, let hash = new.area.nameAlgorithm {
-      let (seed, sealed) = try encryptSecret(new, label: "DUPLICATE", handle: 2)
+      var seed = Digest()
+      let sealed = try encryptSecret(new, label: "DUPLICATE", handle: 2, secret: &seed)
       seedOut = sealed
       data = Self.protect(data, seed, hash, new.area.symmetric, name)
     }

@@ -11,7 +11,7 @@ extension TPMEngine {
     let wasState = persistent.orderly == 1 && !persistent.saved.isEmpty
     // Resuming without saved state would forge fresh PCRs (CVE-2018-6622).
     if type == 1 && !wasState { throw r.error(.value) }
-    var restored = Volatile()
+    let restored = Volatile()
     if wasState {
       var reader = Reader(persistent.saved, from: 0, to: persistent.saved.count)
       do throws(Stop) {
@@ -62,7 +62,7 @@ extension TPMEngine {
       restored.pcrAuth = Digest()
       startupNV()
       if let hcrtm {
-        startHCRTM(hcrtm, &restored)
+        startHCRTM(hcrtm, restored)
       } else if job.locality == 3 {
         for bank in 0..<4 {
           var value = PCRBanks.start(HashAlgorithm.banks[bank], 0)
@@ -87,7 +87,7 @@ extension TPMEngine {
   }
 
   @inline(never)
-  private func startHCRTM(_ hasher: Hasher, _ state: inout Volatile) {
+  private func startHCRTM(_ hasher: Hasher, _ state: Volatile) {
     var hasher = hasher
     let digest = hasher.finalize()
     for bank in 0..<4 {

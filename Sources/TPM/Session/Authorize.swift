@@ -76,15 +76,19 @@ extension TPMEngine {
     if entry.associated == nil && entry.attributes & uses == 0 { throw .session(.attributes, ordinal) }
   }
 
-  /// Checks the authorization of every handle and the HMAC of every session.
+  /// Checks the authorization of every handle and the HMAC of every session, each once.
   @inline(never)
   mutating func authorize(_ context: Context) throws(Stop) {
-    for number in 0..<context.sessions.count {
+    while job.authorized < context.sessions.count {
+      let number = job.authorized
       if let handle = context.sessions[number].associated {
         try authorize(handle, number, context)
       } else {
         try checkHMAC(number, context, includesAuth: false)
       }
+      job.authorized &+= 1
+      // A session's code is over the whole command: it gets a slice to itself.
+      if !context.sessions[number].isPassword { throw .pending }
     }
   }
 
@@ -121,7 +125,7 @@ extension TPMEngine {
     } else {
       try checkHMAC(number, context, includesAuth: usesAuth)
     }
-    if usesAuth && !job.isRerun {
+    if usesAuth {
       notePIN(handle)
       if !isDAExempt(handle) && !persistent.wasDAUsed {
         persistent.wasDAUsed = true
@@ -206,7 +210,8 @@ extension TPMEngine {
       throw .session(.mode, ordinal)
     }
     if session.checksPCR && session.pcrCounter != volatile.pcrs.counter { throw .code(.pcrChanged) }
-    let (policy, hash) = policy(handle)
+    var policy = Digest()
+    let hash = self.policy(handle, into: &policy)
     guard let hash, hash == session.hash, policy.matches(session.policyDigest.span) else {
       throw .session(.policyFail, ordinal)
     }
@@ -266,39 +271,58 @@ extension TPMEngine {
 
   // MARK: - What an entity offers
 
+  // A digest comes out by reference: the compiler takes a tuple of byte arrays apart, byte by byte.
   @inline(never)
-  func policy(_ handle: UInt32) -> (Digest, HashAlgorithm?) {
+  func policy(_ handle: UInt32, into digest: inout Digest) -> HashAlgorithm? {
     switch Handle.type(handle) {
     case 0x80:
       if let slot = slotIndex(handle), case .object(let object) = volatile.slots[slot] {
-        return (object.area.policy, object.area.nameAlgorithm)
+        digest = object.area.policy
+        return object.area.nameAlgorithm
       }
     case 0x81:
       if let index = persistent.object(handle) {
         let area = persistent.objects[index].object.area
-        return (area.policy, area.nameAlgorithm)
+        digest = area.policy
+        return area.nameAlgorithm
       }
     case 0x01:
       if let index = persistent.index(handle) {
-        return (persistent.indices[index].policy, persistent.indices[index].nameAlgorithm)
+        digest = persistent.indices[index].policy
+        return persistent.indices[index].nameAlgorithm
       }
     case 0x00:
-      if PCRBanks.isProtected(Int(handle)) { return (persistent.pcrPolicy, persistent.pcrPolicyHash) }
+      if PCRBanks.isProtected(Int(handle)) {
+        digest = persistent.pcrPolicy
+        return persistent.pcrPolicyHash
+      }
     default:
       switch handle {
-      case Handle.owner: return (persistent.owner.policy, persistent.owner.policyHash)
-      case Handle.endorsement: return (persistent.endorsement.policy, persistent.endorsement.policyHash)
-      case Handle.platform: return (persistent.platform.policy, persistent.platform.policyHash)
-      case Handle.lockout: return (persistent.lockoutPolicy, persistent.lockoutPolicyHash)
+      case Handle.owner:
+        digest = persistent.owner.policy
+        return persistent.owner.policyHash
+      case Handle.endorsement:
+        digest = persistent.endorsement.policy
+        return persistent.endorsement.policyHash
+      case Handle.platform:
+        digest = persistent.platform.policy
+        return persistent.platform.policyHash
+      case Handle.lockout:
+        digest = persistent.lockoutPolicy
+        return persistent.lockoutPolicyHash
       default: break
       }
     }
-    return (Digest(), nil)
+    digest = Digest()
+    return nil
   }
 
+  @inline(never)
   private func hasPolicy(_ handle: UInt32, _ role: Role, _ code: UInt32) -> Bool {
+    var digest = Digest()
+    let hash = policy(handle, into: &digest)
     switch Handle.type(handle) {
-    case 0x80, 0x81: return !policy(handle).0.isEmpty
+    case 0x80, 0x81: return !digest.isEmpty
     case 0x01:
       guard let index = persistent.index(handle), !persistent.indices[index].policy.isEmpty else {
         return false
@@ -306,7 +330,7 @@ extension TPMEngine {
       if role == .admin { return true }
       return persistent.indices[index].has(
         Self.isNVWrite(code) ? NVAttribute.policyWrite : NVAttribute.policyRead)
-    default: return policy(handle).1 != nil
+    default: return hash != nil
     }
   }
 

@@ -38,7 +38,7 @@ struct Hierarchy {
 }
 
 /// Everything that survives a power cycle, orderly or not.
-struct Persistent {
+final class Persistent {
   /// Owner, endorsement, platform; the null hierarchy is volatile.
   var owner = Hierarchy()
   var endorsement = Hierarchy()

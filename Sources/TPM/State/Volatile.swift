@@ -67,7 +67,9 @@ struct PCRBanks {
 }
 
 /// Everything that a power cut destroys.
-struct Volatile {
+///
+/// On the heap, as `Persistent` is: the engine that holds both is then small enough for a stack frame.
+final class Volatile {
   var isStarted = false
   var isFailed = false
   var null = Hierarchy()
@@ -133,7 +135,7 @@ struct Volatile {
   }
 
   @inline(never)
-  mutating func readSaved(_ reader: inout Reader) throws(Stop) {
+  func readSaved(_ reader: inout Reader) throws(Stop) {
     null = try Hierarchy(&reader)
     isPlatformNVEnabled = try reader.yesNo()
     restartCount = try reader.u32()

@@ -27,6 +27,7 @@ struct Reader {
   /// Says that the next field begins a parameter.
   mutating func next() { number &+= 1 }
 
+  @inline(never)
   func error(_ code: ResponseCode) -> Stop { number > 0 ? .parameter(code, number) : .code(code) }
 
   @inline(never)
@@ -47,6 +48,7 @@ struct Reader {
   mutating func u64() throws(Stop) -> UInt64 { try integer(UInt64.self) }
 
   /// TPMI_YES_NO.
+  @inline(never)
   mutating func yesNo() throws(Stop) -> Bool {
     let value = try u8()
     guard value < 2 else { throw error(.value) }
@@ -85,6 +87,7 @@ struct Reader {
   }
 
   /// The range of a sized structure, skipped; the caller reads it with `nested`.
+  @inline(never)
   mutating func sizedRange() throws(Stop) -> Range<Int> {
     let count = Int(try u16())
     guard count <= remaining else { throw error(.insufficient) }
@@ -94,6 +97,7 @@ struct Reader {
   }
 
   /// TPMI_ALG_HASH.
+  @inline(never)
   mutating func hash() throws(Stop) -> HashAlgorithm {
     guard let hash = Algorithm.hash(try u16()) else { throw error(.hash) }
     return hash

@@ -109,7 +109,10 @@ enum Stop: Error {
   /// A long computation was begun; the handler runs again when its result is there.
   case pending
 
+  @inline(never)
   static func parameter(_ code: ResponseCode, _ number: Int) -> Stop { .code(code.parameter(number)) }
+  @inline(never)
   static func handle(_ code: ResponseCode, _ number: Int) -> Stop { .code(code.handle(number)) }
+  @inline(never)
   static func session(_ code: ResponseCode, _ number: Int) -> Stop { .code(code.session(number)) }
 }
