@@ -52,7 +52,9 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
-    "TaskLatency", ["Latency", "TaskRuntime", "Tasks"] + (isBare ? ["_Concurrency"] : []),
+    "TaskLatency",
+    ["Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
+      + (isBare ? ["_Concurrency"] : []),
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
   room("NativePlatform", ["Seams", "X86"], path: "Sources/Platforms/NativePlatform"),
@@ -81,7 +83,8 @@ let isBench = Context.environment["APUS_BENCH"] != nil
 /// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
-    name: "board-\(name)", dependencies: imports + (isBench ? ["Latency", "TaskLatency"] : []),
+    name: "board-\(name)",
+    dependencies: imports + (isBench ? ["KernelLatency", "Latency", "TaskLatency"] : []),
     path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
     swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
 }
@@ -114,7 +117,12 @@ let bareOnly: [Target] =
     .executableTarget(
       name: "board-guest", dependencies: ["GuestPort", "SNP", "SVSMProtocol", "Seams"], path: "boards/guest",
       exclude: ["README.md", "kernel.ld", "toolset.json"], swiftSettings: strict),
-    room("Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"]),
+    room(
+      "Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"],
+      settings: isBench ? [.define("APUS_BENCH")] : []),
+    room(
+      "KernelLatency", ["Kernel", "Latency", "Seams", "TaskLatency", "TaskRuntime", "Tasks"],
+      path: "boards/lib/Latency"),
     .target(name: "SimHost", dependencies: ["AsyncEntry"], path: "Sources/Concurrency/SimHost"),
     room("SimMachine", ["SimHost", "Tasks"], path: "Sources/Concurrency/Sim"),
     .executableTarget(
@@ -145,6 +153,9 @@ let bareOnly: [Target] =
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
+    room(
+      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
+    board("calls", ["CallBench", "Kernel", "Machine", "NativePlatform", "Seams", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
@@ -167,7 +178,7 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Seams", "Tasks", "X86"]),
+  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
@@ -177,7 +188,8 @@ let hostedOnly: [Target] = [
   tests(
     of: "RequestLoop",
     [
-      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM", "X86",
+      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM",
+      "X86",
     ]),
   tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
   tests(of: "IGVM"),
@@ -197,7 +209,7 @@ let hostedOnly: [Target] = [
   tests(of: "Crypto"),
   tests(of: "TPM", ["Crypto"]),
   tests(of: "TPMServer", ["TPM"]),
-  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "SNP", "TDX", "X86"]),
+  tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "Seams", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),
   .executableTarget(name: "crypto-bench", dependencies: ["Crypto"], path: "ci/bench-crypto"),
 ]

@@ -22,14 +22,17 @@ _start:
   leaq text(%rip), %rsi
   movl $(text_end - text), %edx
   syscall
-  // ioperm(0xF4, 1, 1), then the verdict.
-  movl $173, %eax
-  movl $0xF4, %edi
+  // The verdict goes to port 0xF4 by way of the kernel: a TDX guest's has no port access for programs.
+  movl $2, %eax
+  leaq port(%rip), %rdi
   movl $1, %esi
-  movl $1, %edx
   syscall
-  movb $0x10, %al
-  outb %al, $0xF4
+  movl %eax, %edi
+  movl $18, %eax
+  leaq verdict(%rip), %rsi
+  movl $1, %edx
+  movl $0xF4, %r10d
+  syscall
   // reboot(LINUX_REBOOT_CMD_POWER_OFF), where the port is not ours.
 1: movl $169, %eax
   movl $0xfee1dead, %edi
@@ -39,6 +42,8 @@ _start:
   jmp 1b
   .data
 log: .asciz "/dev/kmsg"
+port: .asciz "/dev/port"
+verdict: .byte 0x10
 text: .ascii "<1>apus-linux: userspace reached, CPUs "
 count: .ascii "0\n"
 text_end:

@@ -77,9 +77,20 @@ public struct BenchComparison: Sendable {
     let before = Double(old.warm.p50) * 1_000_000 / Double(oldRate)
     let after = Double(new.warm.p50) * 1_000_000 / Double(newRate)
     let difference = after - before
-    guard abs(difference) > 5, abs(difference) > before * tolerance else { return }
+    if abs(difference) > 5, abs(difference) > before * tolerance {
+      changes.append(
+        BenchChange(
+          key: old.key, figure: "p50 ns", before: before, after: after, isRegression: difference > 0))
+    }
+    // A batch is finer: what is below a reading's resolution shows here.
+    guard let oldBatch = old.batch, let newBatch = new.batch else { return }
+    let batchBefore = oldBatch * 1_000_000 / Double(oldRate)
+    let batchAfter = newBatch * 1_000_000 / Double(newRate)
+    guard abs(batchAfter - batchBefore) > max(1, batchBefore * tolerance) else { return }
     changes.append(
-      BenchChange(key: old.key, figure: "p50 ns", before: before, after: after, isRegression: difference > 0))
+      BenchChange(
+        key: old.key, figure: "batch ns", before: batchBefore, after: batchAfter,
+        isRegression: batchAfter > batchBefore))
   }
 
   private mutating func share(_ key: String, _ before: Double, _ after: Double, _ tolerance: Double) {

@@ -87,6 +87,7 @@ extension BenchFile {
         default: new.warm.max > own.warm.max
         }
       if isBetter { metrics[index] = new }
+      metrics[index].batch = [own.batch, new.batch].compactMap { $0 }.min()
       metrics[index].instructions = [own.instructions, new.instructions].compactMap { $0 }.min()
       metrics[index].lockedInstructions = [own.lockedInstructions, new.lockedInstructions].compactMap { $0 }
         .max()
@@ -118,6 +119,8 @@ extension BenchFile.Metric {
     self.init(
       key: metric.key, title: metric.title, unit: Self.name(metric.unit),
       floor: metric.floor.isEmpty ? nil : metric.floor, probeMinimum: metric.probe,
+      batch: metric.batchOperations > 0
+        ? Self.rounded(Double(metric.batchTicks) / Double(metric.batchOperations)) : nil,
       instructions: metric.instructions.map { Self.rounded(Double($0) / operations) },
       lockedInstructions: metric.locked.map { Self.rounded(Double($0) / operations) },
       warm: BenchFile.Series(warm), cold: metric.cold.map(BenchFile.Series.init),

@@ -34,8 +34,12 @@ public struct BenchFile: Codable, Sendable {
     /// 99 % are.
     public var p99: UInt64
     /// 99.9 % are.
+    // The name of the JSON field.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     public var p99_9: UInt64
     /// 99.99 % are.
+    // The name of the JSON field.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     public var p99_99: UInt64
     /// The largest.
     public var max: UInt64
@@ -60,6 +64,8 @@ public struct BenchFile: Codable, Sendable {
     public var floor: String?
     /// What was subtracted from every reading.
     public var probeMinimum: UInt64
+    /// One operation in ticks, from the best of five batches: finer than a single reading can be.
+    public var batch: Double?
     /// Instructions of one operation.
     public var instructions: Double?
     /// Locked instructions among them.
@@ -87,6 +93,8 @@ public struct BenchFile: Codable, Sendable {
     /// Nanoseconds an operation, the best of several processes.
     public var nanoseconds: Double
     /// Apus's figure divided by this one.
+    // The name of the JSON field.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     public var apus_by_peer: Double?
     /// A figure.
     public init(peer: String, metric: String, nanoseconds: Double, apus_by_peer: Double?) {

@@ -34,9 +34,8 @@ public struct BenchNumbers: Sendable {
 public enum BenchTable {
   /// The heading of each column.
   public static let heading = [
-    "metric", "n", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean", "sd", "unit", "floor +",
-    "instr",
-    "locked", "cold p50", "cold p99", "what",
+    "metric", "n", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean", "sd", "batch", "unit",
+    "floor +", "instr", "locked", "cold p50", "cold p99", "what",
   ]
 
   /// A line of cells for each metric.
@@ -53,7 +52,8 @@ public enum BenchTable {
       return [
         metric.key, String(warm.n), text(warm.min), text(warm.p50), text(warm.p90), text(warm.p99),
         text(warm.p99_9),
-        text(warm.p99_99), text(warm.max), text(warm.mean), text(warm.sd), numbers.unit(metric.unit),
+        text(warm.p99_99), text(warm.max), text(warm.mean), text(warm.sd),
+        metric.batch.map { text($0) } ?? "-", numbers.unit(metric.unit),
         above.map { text($0) } ?? "-", metric.instructions.map(BenchNumbers.text) ?? "-",
         metric.lockedInstructions.map(BenchNumbers.text) ?? "-", metric.cold.map { text($0.p50) } ?? "-",
         metric.cold.map { text($0.p99) } ?? "-", metric.title,

@@ -1,7 +1,7 @@
 // check.S: proves that interrupts change no register: fills them all, lets interrupts come, and looks again.
 #include "include/CPUBlock.h"
 
-  // bool apus_check_registers(uint64_t interrupts): spins with interrupts on until so many more were taken.
+  // bool apus_check_registers(uint64_t count): spins with interrupts on until the CPU has taken so many of them.
   // Returns 1 if every general register and the flags were as left, at the end of each turn. A turn that finds a
   // difference returns 0.
   .section .text.apus_check_registers, "ax", @progbits
@@ -13,7 +13,6 @@ apus_check_registers:
   pushq %r13
   pushq %r14
   pushq %r15
-  addq %gs:APUS_CPU_INTERRUPT_COUNT, %rdi
   pushq %rdi                         // the count to reach
   movabsq $0x0123456789ABCDEF, %rax
   pushq %rax                         // a word below which nothing of ours may be written (no red zone)

@@ -24,6 +24,12 @@ extension Kernel {
         try space.map(segment.start, to: physical, bytes: segment.bytes, segment.permissions, frames: frames)
       }
       try mapDirect(space, frames, image)
+      let kept = platform.keptMemory
+      for index in 0..<kept.count {
+        guard let region = kept[index] else { continue }
+        try space.map(
+          KernelLayout.direct(region.start), to: region.start, bytes: region.bytes, .write, frames: frames)
+      }
       if let page = platform.controllerPage {
         try space.map(
           VirtualAddress(KernelLayout.localAPIC), to: page, bytes: Frame.bytes, [.write, .device],

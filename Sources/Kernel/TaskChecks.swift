@@ -23,9 +23,10 @@ extension Kernel {
     }
     guard cpu == .boot else { return }
     let end = CheckEnd(
-      report: { longest in
-        self.platform.console.write("sleeps: longest lateness in ticks: ")
-        self.platform.console.write(decimal: longest)
+      report: { what, value in
+        self.platform.console.write(what)
+        self.platform.console.write(": ")
+        self.platform.console.write(decimal: value)
         self.platform.console.endLine()
       },
       verdict: { passed in
@@ -42,9 +43,11 @@ extension Kernel {
     }
     if options.has("test", "reserve") || options.has("test", "objects") {
       let check = ReserveCheck(
-        blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow })
+        blocks: { tasks.reserveUsage.live }, isHeapLow: { heap.isLow }, report: end.report)
       let withClosures = options.has("test", "objects")
-      try spawn("reserve check") { end.verdict(withClosures ? await check.runObjects() : await check.runFrames()) }
+      try spawn("reserve check") {
+        end.verdict(withClosures ? await check.runObjects() : await check.runFrames())
+      }
     }
     if options.has("test", "remote") {
       let check = RemoteCheck(mark: { self.machine.markIdle() })
@@ -55,10 +58,10 @@ extension Kernel {
 
 /// What a check does at its end; not generic, so that a task may hold it.
 final class CheckEnd: @unchecked Sendable {
-  let report: (UInt64) -> Void
+  let report: (String, UInt64) -> Void
   let verdict: (Bool) -> Void
 
-  init(report: @escaping (UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
+  init(report: @escaping (String, UInt64) -> Void, verdict: @escaping (Bool) -> Void) {
     self.report = report
     self.verdict = verdict
   }
@@ -84,7 +87,11 @@ final class SleepCheck: @unchecked Sendable {
       let deadline = ThisCPU.now &+ random % (3 &* millisecond)
       try? await Executor.sleep(until: deadline)
       let now = ThisCPU.now
-      if now < deadline { early.add(1, ordering: .relaxed) } else { latest.max(now &- deadline, ordering: .relaxed) }
+      if now < deadline {
+        early.add(1, ordering: .relaxed)
+      } else {
+        latest.max(now &- deadline, ordering: .relaxed)
+      }
     }
     try? done.send(1)
   }
@@ -98,9 +105,9 @@ final class SleepCheck: @unchecked Sendable {
     }
   }
 
-  nonisolated(nonsending) func collect(_ wanted: Int, _ report: (UInt64) -> Void) async -> Bool {
+  nonisolated(nonsending) func collect(_ wanted: Int, _ report: (String, UInt64) -> Void) async -> Bool {
     for _ in 0..<wanted { _ = try? await done.receive() }
-    report(latest.load(ordering: .relaxed))
+    report("longest lateness of a sleep in ticks", latest.load(ordering: .relaxed))
     return early.load(ordering: .relaxed) == 0
   }
 }
@@ -116,11 +123,8 @@ final class InterruptCheck: @unchecked Sendable {
       arm(deadline)
       // Every other interrupt comes while this task keeps the CPU: it is kept until somebody waits.
       if round & 1 == 1 { while ThisCPU.now < deadline &+ wait {} }
-      do throws(WaitError) {
-        try await withDeadline(ThisCPU.now &+ 10_000 &* wait) { () async throws(WaitError) in
-          try await Executor.waitForInterrupt(InterruptSource.timer)
-        }
-      } catch {
+      // No deadline around this: the idle task would arm the one timer for it.
+      do throws(WaitError) { try await Executor.waitForInterrupt(InterruptSource.timer) } catch {
         return false
       }
       if ThisCPU.now < deadline { return false }
@@ -133,46 +137,68 @@ final class InterruptCheck: @unchecked Sendable {
 final class ReserveCheck: @unchecked Sendable {
   private let blocks: () -> UInt64
   private let isHeapLow: () -> Bool
+  private let report: (String, UInt64) -> Void
   private static let isOpen = Atomic<Bool>(false)
 
-  init(blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool) {
+  init(
+    blocks: @escaping () -> UInt64, isHeapLow: @escaping () -> Bool,
+    report: @escaping (String, UInt64) -> Void
+  ) {
     self.blocks = blocks
     self.isHeapLow = isHeapLow
+    self.report = report
   }
 
   /// Tasks without captures, until there is no block for one more; then frames of 100 KiB.
   nonisolated(nonsending) func runFrames() async -> Bool {
     Self.isOpen.store(false, ordering: .relaxed)
+    // The other tasks stand where they wait, with all the frames they need.
+    for _ in 0..<4 { await Leaf.yield() }
     var count: UInt64 = 0
     while (try? spawn("filler") { await Self.waitForGate() }) != nil { count &+= 1 }
     let before = blocks()
     let depth: UInt64 = 1000
-    var drawn: UInt64 = 0
-    let sum = await descend(depth) { drawn = self.blocks() }
+    let (sum, drawn) = await deepest(depth)
     let after = blocks()
     await openGate()
     let again = (try? spawn("last") {}) != nil
+    report("tasks started before memory ran out", count)
+    report("blocks of the reserve in use: before", before)
+    report("with the deepest frames", drawn)
+    report("after", after)
+    report("spawning goes on", again ? 1 : 0)
+    report("heap low", isHeapLow() ? 1 : 0)
     return count > 1000 && before == 0 && drawn > 0 && sum == depth && after == 0 && again && !isHeapLow()
   }
 
-  /// Tasks with captures, until the heap has nothing left but its reserve.
+  /// Objects, until the heap has nothing left but its reserve: they go on, new tasks do not.
   nonisolated(nonsending) func runObjects() async -> Bool {
-    Self.isOpen.store(false, ordering: .relaxed)
     var count: UInt64 = 0
-    while true {
-      let number = count
-      guard (try? spawn("filler") { await self.wait(number) }) != nil else { break }
+    var newest: ListedObject?
+    while !isHeapLow(), count < 1 << 20 {
+      let object = ListedObject()
+      object.next = newest
+      newest = object
       count &+= 1
     }
-    let low = isHeapLow()
-    await openGate()
-    for _ in 0..<8 { await Leaf.yield() }
-    let recovered = !isHeapLow()
-    let again = (try? spawn("last") { await self.wait(0) }) != nil
-    return count > 1000 && low && recovered && again
+    for _ in 0..<100 {
+      let object = ListedObject()
+      object.next = newest
+      newest = object
+    }
+    let refused = (try? spawn("refused") {}) == nil
+    // One by one: a long chain would be released in as many nested calls.
+    while let object = newest {
+      newest = object.next
+      object.next = nil
+    }
+    let again = (try? spawn("last") {}) != nil
+    report("objects made before the heap ran out", count)
+    report("spawning refused then", refused ? 1 : 0)
+    report("heap low after", isHeapLow() ? 1 : 0)
+    report("spawning goes on", again ? 1 : 0)
+    return count > 1000 && refused && !isHeapLow() && again
   }
-
-  private nonisolated(nonsending) func wait(_ number: UInt64) async { await Self.waitForGate() }
 
   private static nonisolated(nonsending) func waitForGate() async {
     while !isOpen.load(ordering: .relaxed) { await Leaf.park() }
@@ -186,6 +212,13 @@ final class ReserveCheck: @unchecked Sendable {
     for _ in 0..<4 { await Leaf.yield() }
   }
 
+  // A function of its own: what it keeps in frame memory is gone when it has returned.
+  @inline(never) private nonisolated(nonsending) func deepest(_ depth: UInt64) async -> (UInt64, UInt64) {
+    var drawn: UInt64 = 0
+    let sum = await descend(depth) { drawn = self.blocks() }
+    return (sum, drawn)
+  }
+
   private nonisolated(nonsending) func descend(_ depth: UInt64, _ atBottom: () -> Void) async -> UInt64 {
     if depth == 0 {
       await Leaf.yield()
@@ -195,6 +228,11 @@ final class ReserveCheck: @unchecked Sendable {
     let below = await descend(depth &- 1, atBottom)
     return below &+ 1
   }
+}
+
+/// An object of the check, in a chain of them.
+private final class ListedObject {
+  var next: ListedObject?
 }
 
 /// A thousand wakes of another CPU's tasks between two marks, for the instruction counter.

@@ -36,6 +36,10 @@ public struct LatencyFile: Sendable {
     public var locked: UInt64?
     /// How many operations were counted.
     public var operations: UInt64
+    /// Ticks of the best batch.
+    public var batchTicks: UInt64
+    /// Its operations; 0 for a metric that has no batches.
+    public var batchOperations: UInt64
     /// The distributions, by series.
     public var warm: Series?
     /// With emptied caches.
@@ -130,14 +134,15 @@ public struct LatencyFile: Sendable {
     guard let key = fields.text(), let title = fields.text(), let floor = fields.text(),
       let probe = fields.u64(),
       let instructions = fields.u64(), let locked = fields.u64(), let operations = fields.u64(),
-      operations > 0
+      operations > 0,
+      let batchTicks = fields.u64(), let batchOperations = fields.u64()
     else { return false }
     metrics.append(
       Metric(
         key: String(decoding: key, as: UTF8.self), title: String(decoding: title, as: UTF8.self),
         floor: String(decoding: floor, as: UTF8.self), unit: LatencyUnit(rawValue: number), probe: probe,
         instructions: instructions == .max ? nil : instructions, locked: locked == .max ? nil : locked,
-        operations: operations))
+        operations: operations, batchTicks: batchTicks, batchOperations: batchOperations))
     return true
   }
 

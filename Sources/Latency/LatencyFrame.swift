@@ -42,7 +42,8 @@ public enum LatencyFrame {
   /// number = version, cpu = CPUs; ticks per millisecond u64, flags u32 (`LatencyFlags`).
   public static var start: TraceFrameKind { TraceFrameKind(rawValue: 32) }
   /// number = unit; key, title, floor's key (length and bytes each), probe minimum u64, instructions and locked
-  /// instructions of `operations` operations u64 each (all ones: not counted), operations u64.
+  /// instructions of `operations` operations u64 each (all ones: not counted), operations u64, ticks of the best of some
+  /// batches and its operations u64 each (0: not measured so).
   public static var metric: TraceFrameKind { TraceFrameKind(rawValue: 33) }
   /// number = series; readings, minimum, maximum, index of the maximum, sum u64 each.
   public static var series: TraceFrameKind { TraceFrameKind(rawValue: 34) }
@@ -99,7 +100,7 @@ package struct LatencyWriter {
 
   package mutating func metric(
     key: String, title: String, floor: String, unit: LatencyUnit, probe: UInt64, instructions: UInt64?,
-    locked: UInt64?, operations: UInt64
+    locked: UInt64?, operations: UInt64, batch: (ticks: UInt64, operations: UInt64)
   ) {
     var frame = TraceFrame(LatencyFrame.metric, number: unit.rawValue)
     frame.append(text: key)
@@ -109,6 +110,8 @@ package struct LatencyWriter {
     frame.append64(instructions ?? .max)
     frame.append64(locked ?? .max)
     frame.append64(operations)
+    frame.append64(batch.ticks)
+    frame.append64(batch.operations)
     send(frame)
   }
 

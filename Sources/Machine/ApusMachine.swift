@@ -113,15 +113,19 @@ public struct ApusMachine<Start: StartMethod>: BareMachine, Sendable {
   public func flush() { apus_write_cr3(apus_read_cr3()) }
 
   /// Halts until the next interrupt.
-  public func halt() {
+  public func halt(_ prepare: () -> Void) {
     Interrupts.disable()
+    prepare()
     haltUntilInterrupt()
   }
 
   /// Lets interrupts in.
   public func enableInterrupts() { Interrupts.enable() }
   /// Whether registers survive interrupts.
-  public func keepsRegisters(over interrupts: UInt64) -> Bool { apus_check_registers(interrupts) == 1 }
+  public func keepsRegisters(over interrupts: UInt64, _ arm: () -> Bool) -> Bool {
+    let count = Interrupts.count &+ interrupts
+    return arm() && apus_check_registers(count) == 1
+  }
   /// A mapped word.
   ///
   /// UNSAFETY: the kernel mapped it, or faults, which is what a test may want.

@@ -7,7 +7,7 @@ import X86
 // Unchecked: set once by the boot CPU, alone.
 @exclusivity(unchecked) nonisolated(unsafe) private var source: (any HeapSource)?
 // Objects made before the heap stands live for ever; their arena is never given back.
-nonisolated(unsafe) private var arena = InlineArray<512, UInt64>(repeating: 0)
+nonisolated(unsafe) private var arena = InlineArray<1024, UInt64>(repeating: 0)
 nonisolated(unsafe) private var arenaUsed = 0
 
 /// The language runtime's heap.

@@ -14,6 +14,11 @@ public enum Interrupts {
 
   /// How many this CPU has taken.
   public static var count: UInt64 { unsafe Processor.block.pointee.interrupt_count }
+
+  #if APUS_BENCH
+    /// The time-stamp counter when this CPU's last interrupt came to its handler.
+    public static var lastStamp: UInt64 { unsafe Processor.block.pointee.interrupt_stamp }
+  #endif
 }
 
 /// Halts until an interrupt has been handled, and returns with interrupts on.
@@ -26,6 +31,9 @@ public func haltUntilInterrupt() { apus_enable_interrupts_and_halt() }
 ///
 /// One instruction sets the bit, and nobody but this CPU ever touches the word.
 @c(apus_interrupt_entry) public func interruptEntry(_ vector: UInt32) {
+  #if APUS_BENCH
+    unsafe Processor.block.pointee.interrupt_stamp = apus_cycles()  // this CPU's own block
+  #endif
   if vector != UInt32(Vector.spurious) {
     if unsafe apus_sealed_words().pointee.apic_mode == 2 {
       apus_write_msr(MSR.x2apicFirst.rawValue &+ 0x0B, 0)

@@ -52,6 +52,40 @@ public struct BootRecord: Sendable {
     mon_out16(0x510, 5)
     let low = UInt16(mon_in8(0x511))
     processorCount = max(1, Int(low | UInt16(mon_in8(0x511)) << 8))
+    appendConfiguredWords()
+  }
+
+  /// Appends the words of the fw_cfg file `opt/apus/words`, at most 1024 bytes, if there is one.
+  ///
+  /// The directory is item 0x19: a count, then 64 bytes each with size, selector (big-endian) and name.
+  private mutating func appendConfiguredWords() {
+    let name: StaticString = "opt/apus/words"
+    func big(_ count: Int) -> UInt32 {
+      var value: UInt32 = 0
+      for _ in 0..<count { value = value << 8 | UInt32(mon_in8(0x511)) }
+      return value
+    }
+    mon_out16(0x510, 0x19)
+    var found: (selector: UInt16, count: UInt32)?
+    for _ in 0..<min(big(4), 256) {
+      let count = big(4)
+      let selector = UInt16(truncatingIfNeeded: big(4) >> 16)
+      var isSame = true
+      for index in 0..<56 {
+        let byte = mon_in8(0x511)
+        // UNSAFETY: the index is below the literal's length; its zero byte follows.
+        let wanted = index < name.utf8CodeUnitCount ? unsafe name.utf8Start[index] : 0
+        if index <= name.utf8CodeUnitCount, byte != wanted { isSame = false }
+      }
+      if isSame { found = (selector, count) }
+    }
+    guard let found else { return }
+    mon_out16(0x510, found.selector)
+    words.append(0x20)
+    for _ in 0..<min(found.count, 1024) {
+      let byte = mon_in8(0x511)
+      words.append(byte < 0x20 ? 0x20 : byte)
+    }
   }
 }
 
@@ -67,7 +101,9 @@ public enum MonitorStart {
     public var monitorBytes: UInt64
   }
 
-  /// Where memory divides: the monitor's own grows by 1/64 of the guest's. Nil if too little is left.
+  /// Where memory divides: the monitor's own grows by 1/64 of the guest's.
+  ///
+  /// Nil if too little is left.
   public static func split(_ record: BootRecord, guestBytes: UInt64?) -> Split? {
     let image = mon_image_end_address()
     var end = record.memoryEnd & ~0x1F_FFFF

@@ -122,12 +122,12 @@ public protocol BareMachine: SendableMetatype {
   func install(entry: any ProcessorEntry)
   /// Empties this CPU's TLB.
   func flush()
-  /// Lets interrupts in and halts until the next one has been handled; for checks at boot.
-  func halt()
+  /// Prepares with interrupts off, lets them in and halts until the next one has been handled; for checks at boot.
+  func halt(_ prepare: () -> Void)
   /// Lets interrupts in.
   func enableInterrupts()
-  /// Whether every register comes back from each of the next `interrupts` interrupts; they must be on.
-  func keepsRegisters(over interrupts: UInt64) -> Bool
+  /// Whether `arm` succeeds and every register comes back from each of the next `interrupts` interrupts; they must be on.
+  func keepsRegisters(over interrupts: UInt64, _ arm: () -> Bool) -> Bool
   /// The word at an address that the kernel mapped; a fault if it did not.
   func load(_ address: VirtualAddress) -> UInt64
   /// Executed once when everything asked for has been done; a marker for instruction counters.

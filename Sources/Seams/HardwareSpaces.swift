@@ -32,3 +32,9 @@ public protocol CycleCounter {
   /// The counter, in its own ticks.
   func cycles() -> UInt64
 }
+
+/// A hardware source of random words that claims full entropy (RDSEED).
+public protocol SeedSource {
+  /// A fresh word; nil if there is none just now, or never any.
+  func seed() -> UInt64?
+}

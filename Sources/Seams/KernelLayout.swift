@@ -14,7 +14,9 @@ public enum KernelLayout {
   public static var directMap: UInt64 { 0x1000_0000_0000 }
   /// Bytes the direct map can hold: one entry of the top table.
   public static var directMapBytes: UInt64 { 0x80_0000_0000 }
-  /// The guest's memory: guest-physical address + this base; never executable. As many entries as it takes.
+  /// The guest's memory: guest-physical address + this base; never executable.
+  ///
+  /// As many entries as it takes.
   public static var guest: UInt64 { 0x2000_0000_0000 }
   /// Pages shared with the host: physical address + this base.
   public static var shared: UInt64 { 0x7E00_0000_0000 }

@@ -44,6 +44,8 @@ public protocol KernelPlatform: SendableMetatype {
   var sharedPages: MemoryRegion? { get }
   /// The guest's memory, mapped at `KernelLayout.guest`: usable regions that do not meet; empty without a guest.
   var guestMemory: MemoryMap { get }
+  /// Reserved pages of the kernel's range that the platform goes on reading: in the direct map, never given away.
+  var keptMemory: MemoryMap { get }
   /// Whether the host raises #VC and #HV, which need stacks of their own.
   static var hasHostEvents: Bool { get }
 }
@@ -56,6 +58,8 @@ extension KernelPlatform {
   public var privacy: PrivacyBits { PrivacyBits() }
   /// None.
   public var sharedPages: MemoryRegion? { nil }
+  /// None.
+  public var keptMemory: MemoryMap { MemoryMap() }
   /// No guest.
   public var guestMemory: MemoryMap { MemoryMap() }
   /// No.
@@ -67,8 +71,6 @@ extension KernelPlatform {
 }
 
 extension KernelPlatform {
-  /// Memory is simply there.
-  public func claimMemory(_ map: MemoryMap, _ memory: some PhysicalMemory) throws(BootInformationError) {}
   /// Nothing.
   public func describe() {}
 }

@@ -7,6 +7,7 @@ extension TPMEngine {
       try complete(answer)
       return
     }
+    if job.isEndorsementKey { return try makeEndorsementKey() }
     var reader = Reader(job.command, from: 0, to: job.command.count)
     guard job.command.count >= 10 else { throw .code(.commandSize) }
     let tag = try reader.u16()

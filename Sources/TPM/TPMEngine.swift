@@ -196,6 +196,8 @@ struct Job {
   var authorized = 0
   /// The answer whose sessions are still to be answered.
   var answer: PendingAnswer?
+  /// No command: the endorsement key is computed.
+  var isEndorsementKey = false
 
   mutating func wipe() {
     command.wipe()

@@ -24,7 +24,7 @@ public func entryNext() -> TaskRef? {
 /// Suspends the running task, unless its wake came already; the task to run next.
 @_silgen_name("apus_rt_park")
 public func entryPark(_ task: TaskRef) -> TaskRef? {
-  if task.hasPermit {
+  if _slowPath(task.hasPermit) {
     task.hasPermit = false
     return task
   }
@@ -64,7 +64,7 @@ extension TaskRef {
   ///
   /// *Requires*: the task is in this CPU's hands (`place`). Constant time, no locked instruction.
   @inline(__always) public func unpark() {
-    if isIn(.parked) {
+    if _fastPath(isIn(.parked)) {
       ThisCPU.withExecutor(Executor.self) { $0.makeReady(self) }
     } else {
       hasPermit = true

@@ -27,7 +27,7 @@ extension Executor {
   private mutating func prepare(_ state: OwnerState, _ flush: () -> Void) -> RestDecision {
     guard ready.isEmpty, !ThisCPU.hasPending else { return .stay }
     if state == .inGuest, heldMutexes != 0 { return .stay }
-    let deadline = timers.nextDeadline()
+    let deadline = timers.count == 0 ? nil : timers.nextDeadline()
     if let deadline, deadline <= ThisCPU.now { return .stay }
     guard line.rest(as: state, observing: flushes, in: memory, flush: flush) else { return .stay }
     isResting = true

@@ -93,12 +93,12 @@ public struct Executor: ~Copyable {
   ///
   /// The straight path is the hand-over of one task to the next; what is rare is a tail call.
   @inline(__always) mutating func chooseNext() -> TaskRef? {
+    if _fastPath(ready.isLoneRound) {
+      turnsLeft &-= 1
+      guard turnsLeft >= 0, let task = ready.popLone() else { return Self.endPass() }
+      return run(task)
+    }
     if ready.isRoundOver {
-      if ready.isLoneRound {
-        turnsLeft &-= 1
-        guard turnsLeft >= 0, let task = ready.popLone() else { return Self.endPass() }
-        return run(task)
-      }
       turnsLeft &-= Self.turnsPerRound
       if turnsLeft < 0 { return Self.endPass() }
       ready.beginRound()

@@ -46,7 +46,8 @@ public struct ReadyQueue<Lists: ReadyLists> {
   ///
   /// Constant time.
   @inline(__always) public mutating func push(_ node: Lists.Node) {
-    if mask == 0 && lone == nil {
+    // Two tasks that wake each other: what they pass should be one straight line.
+    if _fastPath(mask == 0), _fastPath(lone == nil) {
       lone = node
     } else {
       pushToLists(node)

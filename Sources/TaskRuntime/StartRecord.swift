@@ -45,7 +45,9 @@ public struct StartRecord<Memory: DecisionMemory> {
     return state == .go || state == .started
   }
 
-  /// Closes the door: a CPU that is not in by now never will be. What it came to is final: `online`, `revoked`, `expelled`,
+  /// Closes the door.
+  ///
+  /// A CPU that is not in by now never will be. What it came to is final: `online`, `revoked`, `expelled`,
   /// or `empty` if it was not offered a start.
   ///
   /// *May be called from*: the starting CPU, after `offer`. The CPU may win either exchange at the last moment; then it is a
@@ -73,7 +75,8 @@ public struct StartRecord<Memory: DecisionMemory> {
     try change(.started, to: .online, in: memory) == .started
   }
 
-  private func change(_ expected: StartState, to desired: StartState, in memory: Memory) throws(Memory.Failure)
+  private func change(_ expected: StartState, to desired: StartState, in memory: Memory) throws(Memory
+    .Failure)
     -> StartState
   {
     let before = try memory.compareExchange(

@@ -60,7 +60,7 @@ public struct TimerQueue<Node: TimerNode>: ~Copyable {
   ///
   /// It is the earliest deadline itself whenever at most 8 nodes share its slot (always, once the deadline is
   /// within 64 ticks); else the start of that slot, where a pass spreads the nodes and answers again.
-  public func nextDeadline() -> UInt64? {
+  @inline(__always) public func nextDeadline() -> UInt64? {
     if cascading != TimerSlot.unarmed, heads[Int(cascading)] != nil { return current }
     guard levels != 0 else { return nil }
     let level = levels.trailingZeroBitCount

@@ -8,6 +8,7 @@ final class Events: Recorder, @unchecked Sendable {
   func record(_ task: Int, _ event: Int) { abiRecord(task, event) }
 }
 
+/// Starts the conformance sources; returns at once.
 @_cdecl("abi_start") public func start() {
   Task {
     await conformance(Events())

@@ -14,12 +14,12 @@ func run(
   if let floor {
     writer.metric(
       key: "F6", title: "floor", floor: "", unit: .ticks, probe: 0, instructions: nil, locked: nil,
-      operations: 64)
+      operations: 64, batch: (50_000, 1000))
     writer.series(.warm, recorder(floor))
   }
   writer.metric(
     key: key, title: "wake <to> \"run\" & more", floor: floor == nil ? "" : "F6", unit: .ticks, probe: 20,
-    instructions: instructions, locked: locked, operations: 64)
+    instructions: instructions, locked: locked, operations: 64, batch: (50_000, 1000))
   writer.series(.warm, recorder(readings))
   writer.series(.cold, recorder(readings.map { $0 * 3 }))
   writer.skipped(key: "L10", reason: "no guest on this board")
@@ -59,6 +59,7 @@ func recorder(_ readings: [UInt64]) -> Recorder {
     #expect(try again.json() == json)
     #expect(again["L3"]?.warm == file["L3"]?.warm)
     #expect(again["L3"]?.instructions == 100)
+    #expect(again["L3"]?.batch == 50)
     #expect(again["L3"]?.warm.decodedHistogram?.total == 3000)
   }
 

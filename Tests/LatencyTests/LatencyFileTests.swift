@@ -16,7 +16,7 @@ func console(count: UInt64 = 500) -> [UInt8] {
   writer.line("bench: 1/1 L3 wake to run")
   writer.metric(
     key: "L3", title: "wake to run", floor: "F4", unit: .ticks, probe: 24, instructions: 6400, locked: nil,
-    operations: 64)
+    operations: 64, batch: (50_000, 1000))
   writer.series(.warm, recorder)
   writer.series(.probe, probe)
   writer.skipped(key: "L10", reason: "no guest")

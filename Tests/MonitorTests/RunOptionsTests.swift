@@ -19,12 +19,13 @@ private func refusal(_ line: String) -> String {
 @Suite struct RunOptionsTests {
   @Test func `every option is read`() throws {
     let found = try options(
-      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 shared xapic seed=0x2A hostile=double-map test=snp strict trace -- quiet x"
+      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 shared xapic seed=0x2A hostile=double-map test=snp strict verbose limit=7 l2=2 -- quiet x"
     )
     #expect(found.personality == .snp)
     #expect(found.memory == 512 && found.markBit == 51 && found.seed == 42)
     #expect(found.apicIDs == [0, 2, 256, 0xFFFF_FFFE])
-    #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isTraced)
+    #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isVerbose)
+    #expect(found.hostileSeconds == 7 && found.l2Count == 2)
     #expect(found.hostile == .doubleMap && found.selfTest == .snp)
     let words = try #require(found.guestWords)
     #expect(words > 100)

@@ -95,6 +95,27 @@ private func same<Value: Equatable>(
     #expect(apic.deadline == nil)
   }
 
+  @Test func `a timer on a slower clock counts its periods, never early (tdx.md D.2, leaf 0x15)`() {
+    // A 25 MHz crystal under a 2.5 GHz counter.
+    var timer = LocalTimer(scale: 100)
+    timer.setEntry(0x2_0040)
+    timer.setDivide(0xB)
+    let isArmed = timer.setCount(1000, 5)
+    #expect(isArmed)
+    #expect(timer.deadline == 100_005)
+    #expect(timer.currentCount(50_005) == 500)
+    #expect(timer.expire(now: 100_004) == nil)
+    #expect(timer.expire(now: 100_005) == 0x40)
+    // Periodic: late once, in phase again.
+    #expect(timer.expire(now: 350_000) == 0x40)
+    #expect(timer.deadline == 400_005)
+    // The largest count does not overflow with the largest divider.
+    timer.setDivide(0xA)
+    let isArmedAgain = timer.setCount(.max, 0)
+    #expect(isArmedAgain)
+    #expect(timer.deadline == UInt64(UInt32.max) * 100 * 128)
+  }
+
   @Test func `the divider is 2 to 128 and 1, a periodic timer keeps its phase`() {
     var apic = apic()
     _ = apic.write(msr: 0x83E, 0b0011, now: 0)

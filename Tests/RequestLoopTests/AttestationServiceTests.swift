@@ -14,6 +14,8 @@ import X86
 private final class Source: ReportSource, @unchecked Sendable {
   var neededCertificates = 0
   var isRefusing = false
+  /// Slices until the manifest is there.
+  var slices = 0
   let reportByteCount = 0x4A0
 
   nonisolated(nonsending) func report(
@@ -39,8 +41,16 @@ private func failures(_ body: @escaping @Sendable (Service<Table>, Source) async
     { world in
       CoreOnly().with(
         AttestationService(
-          source: source, buffer: GuestBuffer(platform: ModelPlatform(world), states: world.guest.pages)
-        ) { [AttestedService(.vTPM, manifest: publicArea), AttestedService(.uefiMM, manifest: [])] })
+          source: source, buffer: GuestBuffer(platform: ModelPlatform(world), states: world.guest.pages),
+          services: [
+            AttestedService(.vTPM) { () throws(ResultCode) in
+              if source.slices > 0 {
+                source.slices -= 1
+                throw .incomplete
+              }
+              return publicArea
+            }, AttestedService(.uefiMM) { () throws(ResultCode) in [] },
+          ]))
     },
     { await body($0, source) })
 }
@@ -103,6 +113,24 @@ private func expected(_ world: World, _ count: Int) -> [UInt8] {
         world.equal(world.word(223, 64), 172 | 0 << 32, "D.84: a service without manifest is listed")
         world.equal(Array(table[72...]), publicArea, "D.84")
         world.equal(bytes(world, report + 0x50, 64), expected(world, 172), "D.84")
+      } == [])
+  }
+
+  @Test func aManifestInTheMakingIsIncompleteAndNothingIsWritten() {
+    #expect(
+      failures { (service, source) in
+        let world = service.world
+        put(world)
+        source.slices = 3
+        for _ in 0..<3 {
+          let answer = await service.call(.attestSingleService, rcx: structure, rdx: .max, r8: .max)
+          world.equal(answer, Answer(rax: 0x8000_0000, rcx: structure, rdx: .max, r8: .max))
+          world.equal(bytes(world, report, 8), [UInt8](repeating: 0, count: 8))
+        }
+        world.equal(await service.call(.attestSingleService, rcx: structure).rcx, 100)
+        source.slices = 1
+        world.equal(await service.call(.attestServices, rcx: structure).result, .incomplete)
+        world.equal(await service.call(.attestServices, rcx: structure).rcx, 172)
       } == [])
   }
 

@@ -41,6 +41,22 @@ private enum Command {
     [0x80, 2, 0, 0, 0, 67, 0, 0, 1, 0x31, 0x40, 0, 0, 7, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0]
     + [0, 4, 0, 0, 0, 0] + [0, 26, 0, 1, 0, 11, 0, 3, 4, 0x72, 0, 0, 0, 6, 0, 0x80, 0, 0x43]
     + [0, 0x10, 8, 0, 0, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0]
+  /// CreatePrimary in the endorsement hierarchy of the key of template L-1 (reference tpm.md 1.7).
+  static var endorsementKey: [UInt8] {
+    var template: [UInt8] = [0, 1, 0, 0x0B, 0, 3, 0, 0xB2, 0, 32]
+    let policy = "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+    var rest = policy[...]
+    while let byte = UInt8(rest.prefix(2), radix: 16) {
+      template.append(byte)
+      rest = rest.dropFirst(2)
+    }
+    template += [0, 6, 0, 0x80, 0, 0x43, 0, 0x10, 8, 0, 0, 0, 0, 0, 1, 0]
+    template += [UInt8](repeating: 0, count: 256)
+    var body: [UInt8] = [0x40, 0, 0, 0x0B, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]
+    body += [UInt8(template.count >> 8), UInt8(template.count & 0xFF)] + template + [0, 0, 0, 0, 0, 0]
+    let size = body.count + 10
+    return [0x80, 2, 0, 0, UInt8(size >> 8), UInt8(size & 0xFF), 0, 0, 1, 0x31] + body
+  }
 }
 
 private func put(
@@ -196,6 +212,59 @@ private func answer(_ world: World, _ address: UInt64) -> (size: UInt64, code: U
         state.giveBack()
         world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .success)
         world.check(answer(world, buffer) == (10, 0), "executed once: \(answer(world, buffer))")
+      } == [])
+  }
+
+  @Test func theManifestsKeyIsTheOneThatTheGuestsCreatePrimaryGives() {
+    #expect(
+      failures { (service, state) in
+        let world = service.world
+        func key() -> (bytes: [UInt8], slices: Int) {
+          for slice in 0..<100_000 {
+            do throws(ResultCode) {
+              return (try state.endorsementKey(), slice)
+            } catch {
+              if error != .incomplete { world.check(false, "\(error)") }
+            }
+          }
+          return ([], 0)
+        }
+        // Before Startup, and without an object's slot.
+        let made = key()
+        world.equal(made.bytes.count, 314, "TPMT_PUBLIC with its modulus")
+        world.check(made.slices > 10, "it is cut: \(made.slices)")
+        world.equal(key().slices, 0, "made once")
+        put(world, buffer, Command.startUp)
+        _ = await service.callUntilDone(.vTPMCommand, rcx: buffer)
+        put(world, buffer, Command.endorsementKey)
+        let done = await service.callUntilDone(.vTPMCommand, rcx: buffer, limit: 100_000)
+        world.equal(done.answer.result, .success)
+        world.equal(answer(world, buffer).code, 0)
+        let other = (0..<314).map { index in
+          let place = buffer + 4 + 20 + UInt64(index)
+          return UInt8(truncatingIfNeeded: world.word(place >> 12, Int(place & 0xFF8)) >> (place & 7 * 8))
+        }
+        world.equal(other, made.bytes)
+      } == [])
+  }
+
+  @Test func aKeyForTheManifestInTheMakingHoldsNobody() {
+    #expect(
+      failures { (service, state) in
+        let world = service.world
+        put(world, buffer, Command.startUp)
+        _ = await service.callUntilDone(.vTPMCommand, rcx: buffer)
+        do throws(ResultCode) {
+          _ = try state.endorsementKey()
+        } catch {
+          world.equal(error, .incomplete)
+        }
+        put(world, buffer, Command.random)
+        world.equal(await service.call(.vTPMCommand, rcx: buffer).result, .busy, "it helps")
+        let helped = await service.callUntilDone(.vTPMCommand, rcx: buffer, limit: 100_000)
+        world.equal(helped.answer.result, .success)
+        world.check(answer(world, buffer) == (28, 0), "\(answer(world, buffer))")
+        world.check((try? state.endorsementKey()) != nil, "the key is there")
       } == [])
   }
 }

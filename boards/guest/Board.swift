@@ -24,6 +24,7 @@ import Seams
     Fuzzer(port: port, report: report).run(&tally, seed: header.number(after: "seed=") ?? 1)
   } else {
     Statements(port: port, report: report).run(&tally)
+    Interrupts(port: port, report: report).run(&tally)
     Neighbours(port: port, report: report).run(&tally)
   }
   tally.finish(on: report)

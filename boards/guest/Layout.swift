@@ -19,6 +19,8 @@ enum Layout {
   static func arena(_ number: UInt64) -> UInt64 { 0x120_0000 &+ number &* 0x1000 }
   /// 2 MiB of their own.
   static let large: UInt64 = 0x140_0000
+  /// Pages of one long list.
+  static func long(_ number: UInt64) -> UInt64 { 0x180_0000 &+ number &* 0x1000 }
   /// Where the alias of shared memory starts.
   static let alias: UInt64 = 1 << 32
 }

@@ -1,7 +1,8 @@
 # bench: options of `boards/run BOARD --bench`, and from what a machine sent to table, JSON and SVG.
 # A board that can measure defines board_bench.
 
-bench=0 bench_icount= bench_select= bench_samples= bench_processes=3 bench_out=.build/bench
+# `measures` tells what builds an image that it is the measuring one.
+measures= bench=0 bench_icount= bench_select= bench_samples= bench_processes=3 bench_out=.build/bench
 
 bench_flag() { case $1 in --bench) bench=1 ;; --icount) bench_icount=1 ;; esac; }
 
@@ -37,6 +38,9 @@ bench_check() {
 # bench_words SAMPLES SLOW COLD: the suite's options.
 bench_words() { echo "samples=${bench_samples:-$1} slow=$2 cold=$3 $bench_select"; }
 
+# bench_selects N: whether metric LN is to be measured.
+bench_selects() { [ -z "$bench_select" ] || [ $((${bench_select#select=} >> $1 & 1)) = 1 ]; }
+
 # The host tool, up to date.
 bench_tool() {
   local tool=.build/tool
@@ -57,4 +61,25 @@ bench_record() {
     --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
     --toolchain "$(swift --version 2>/dev/null | head -n 1)" \
     --cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" || exit $?
+}
+
+# bench_kernel RUN: the suite on a kernel under QEMU. The function RUN runs the image built with --bench, with `words` on
+# `cpus` CPUs, on a clock of instructions if `exact` is set: first so on one CPU; then, unless only those were asked for, on
+# all, for TCG's own times.
+bench_kernel() {
+  local run=$1 own=$words all=$cpus
+  measures=1
+  [ "$timeout" -gt 0 ] || timeout=900
+  exact=1 cpus=1 words="exact probe-limit=101 $(bench_words 1000 50 0)$own"
+  "$run" || exit $?
+  if [ -n "$bench_icount" ]; then
+    bench_record tcg "icount shift=0; $words" "$qemu_files/latency" --name "$board-icount"
+    exit 0
+  fi
+  mv "$qemu_files/latency" "$qemu_files/exact"
+  rm -f "$qemu_files/console"
+  # An emulated counter jitters by the host's scheduling: the probe may have a longer tail than on a real CPU.
+  exact= cpus=$all words="probe-limit=5000 $(bench_words 5000 500 0)$own"
+  "$run" || exit $?
+  bench_record tcg "tcg; $words" "$qemu_files/latency" --exact "$qemu_files/exact"
 }

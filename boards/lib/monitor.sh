@@ -1,5 +1,42 @@
 # monitor: runs a board's image as a confidential guest of the monitor, under QEMU.
 
+hostile= hostile_seed= hostile_limit=
+hostile_scripts='remap swap double-map refuse-page-state half-page-state replay-reply corrupt-reply forge-exit lying-cpuid
+drop-interrupts duplicate-interrupts flood-interrupts start-twice switch-out-of-turn throttle-messages stall-cpu
+lying-parameters random'
+
+monitor_hostile_help() {
+  cat <<'TEXT'
+  --hostile NAME   the attack that the host plays (`--hostile help` lists them); the run passes if the guest ends in a
+                   defined way and no secret lies in shared memory
+  --seed N         the seed of the attack's moments and targets (1)
+  --limit S        seconds after which a guest under attack has held out (20)
+TEXT
+}
+
+# monitor_option: a board's options about the host; sets `taken` as a board's board_option does.
+monitor_option() {
+  case $1 in
+    --hostile)
+      value "$@"
+      case " ${hostile_scripts//$'\n'/ } " in
+        *" $2 "*) hostile=$2 taken=2 ;;
+        *)
+          if [ "$2" = help ] || [ "$2" = list ]; then printf '%s\n' $hostile_scripts && exit 0; fi
+          die 2 "there is no hostile script '$2'; there are: ${hostile_scripts//$'\n'/ }"
+          ;;
+      esac
+      ;;
+    --seed) value "$@"; [[ $2 =~ ^[0-9]{1,18}$ ]] || die 2 "--seed takes a number, not '$2'"; hostile_seed=$2; taken=2 ;;
+    --limit) value "$@" && whole "$2" 1 3600 || die 2 "--limit takes 1 to 3600 seconds, not '${2:-}'"; hostile_limit=$2; taken=2 ;;
+  esac
+}
+
+# monitor_hostile_words: the monitor's words for these options.
+monitor_hostile_words() {
+  echo "${hostile:+hostile=$hostile} ${hostile_seed:+seed=$hostile_seed} ${hostile_limit:+limit=$hostile_limit}"
+}
+
 # monitor_words: sets `words`, the kernel's own command line, from --until, --trace and --append.
 monitor_words() {
   if [ -n "$until" ]; then words="until=idle$words"; fi
@@ -7,6 +44,8 @@ monitor_words() {
     [ -n "$until" ] || die 2 "--trace needs --until idle: the kernel sends its trace when it ends"
     words="trace $words"
   fi
+  # What must never show up in memory that the host can read.
+  if [ -n "$hostile" ]; then words="$words canary=APUS-CANARY"; fi
 }
 
 # monitor_run BOARD PLATFORM [BUILD-OPTIONS...]: builds both images, makes the IGVM file with the kernel's words in it and
@@ -16,7 +55,7 @@ monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build "$board" ${trace:+--trace}) || exit $?
+  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench}) || exit $?
   monitor=$(boards/build monitor) || exit $?
   monitor_words
   if ! .build/tool/release/apus igvm build --board "$board" --hypervisor monitor --elf "$image" --vcpus "$cpus" \
@@ -33,13 +72,15 @@ monitor_run() {
   fi
   if declare -F board_plugin >/dev/null; then board_plugin "$image"; fi
   qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu max,phys-bits=48,la57=off -smp "$cpus" -m "$size" \
-    "${machine[@]}" "${plugin[@]}" -kernel "$monitor" -initrd "$file" -append "$platform memory=$memory ${host:-}"
+    "${machine[@]}" "${plugin[@]}" -kernel "$monitor" -initrd "$file" -append "$platform memory=$memory ${host:-} $(monitor_hostile_words)"
 }
 
 # monitor_json [INSTRUCTIONS BOOT-CPU]: the last line of a run --until idle, one JSON object. Without INSTRUCTIONS they are
 # the guest's clock on one CPU, which counts nothing else, and null on several.
 monitor_json() {
   local instructions=${1:-null} own=
+  # Under attack a defined end is enough, and the monitor has said which.
+  if [ -n "$hostile" ]; then return 0; fi
   if [ ! -s "$qemu_files/idle" ]; then
     echo "run: the machine ended well but never said it was idle" >&2
     return 1

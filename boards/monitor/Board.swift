@@ -9,38 +9,55 @@ import Seams
     MonitorStart.useEarlyHeap()
     let machine = PhysicalMachine()
     let record = BootRecord()
-    let words = BootWords(record.words)
-    guard let split = MonitorStart.split(record, guestBytes: words.number("memory").map { $0 << 20 })
-    else { refuse(machine, "the machine has too little memory") }
-    guard !record.module.isEmpty else { refuse(machine, "no IGVM file was given") }
-    guard MonitorStart.startProcessors(machine, record) else {
-      refuse(machine, "a processor did not start")
+    do throws(Refusal) {
+      try start(machine, record)
+    } catch {
+      for byte in error.line.bytes { machine.write(byte) }
+      machine.endLine()
+      machine.end(.refused)
     }
-    if words.has("snp") { startSNP(machine, record, split) }
-    guard words.has("tdx") else { refuse(machine, "the command line names no known platform") }
-    startTDX(machine, record, words, split)
+  }
+
+  private static func start(_ machine: PhysicalMachine, _ record: BootRecord) throws(Refusal) -> Never {
+    let options = try RunOptions(record.words.span)
+    guard let split = MonitorStart.split(record, guestBytes: options.memory.map { $0 << 20 }) else {
+      throw Refusal("memory", "is too little in this machine")
+    }
+    guard !record.module.isEmpty else { throw Refusal("image", "was not given: no IGVM file") }
+    guard MonitorStart.startProcessors(machine, record) else {
+      throw Refusal("machine", "has a processor that does not start")
+    }
+    switch options.personality {
+    case .snp: try startSNP(machine, record, options, split)
+    case .tdx: try startTDX(machine, record, options, split)
+    case .plain: throw Refusal("platform", "must be snp or tdx: there is no plain guest yet")
+    }
   }
 
   private static func startTDX(
-    _ machine: PhysicalMachine, _ record: BootRecord, _ words: BootWords, _ split: MonitorStart.Split
-  ) -> Never {
+    _ machine: PhysicalMachine, _ record: BootRecord, _ words: RunOptions, _ split: MonitorStart.Split
+  ) throws(Refusal) -> Never {
+    guard words.markBit == 47 else {
+      throw Refusal("cbit", "must be 47 for a TD, not", hex: UInt64(words.markBit))
+    }
+    guard words.apicIDs.isEmpty else { throw Refusal("apic-ids", "are those of the machine for a TD") }
     var options = TDXOptions()
     options.vcpuCount = record.processorCount
-    options.l2Count = Int(min(words.number("l2") ?? 1, 3))
-    options.endsOnBreach = !words.has("count-breaches")
+    options.l2Count = words.l2Count
+    options.endsOnBreach = !words.countsBreaches
     options.freezesTime = record.processorCount == 1
     options.ticksPerSecond = machine.ticksPerSecond
-    options.schedule.absent = Int(min(words.number("absent") ?? 0, 1023))
-    options.schedule.late = Int(min(words.number("late") ?? 0, 1023))
-    options.schedule.seed = words.number("start-seed") ?? 0
-    options.schedule.dropsInterrupts = words.has("drop-interrupts")
+    options.hostile = words.hostile
+    options.seed = words.seed
+    options.hostileSeconds = words.hostileSeconds
+    options.schedule = words.schedule
     // Five contiguous pages: the pool grows downwards.
     var pages: [SystemPage] = []
     for _ in 0..<5 {
       if let page = machine.allocatePage() { pages.append(page) }
     }
     let layout = GuestMemory(base: split.guestBase, pageCount: split.guestPageCount)
-    guard pages.count == 5 else { refuse(machine, "the machine has too little memory") }
+    guard pages.count == 5 else { throw Refusal("memory", "is too little in this machine") }
     var hardware = machine
     PermissionMaps.fill(ioMap: pages[2], msrMap: pages[4], &hardware)
     // The msr map takes pages 4 and 3, the port map 2 to 0: later pages have lower addresses.
@@ -49,13 +66,13 @@ import Seams
         machine, options, layout,
         systemPageCount: split.guestPageCount + Int(split.guestBase.rawValue), ioMap: pages[2],
         msrMap: pages[4])
-    else { refuse(machine, "the machine has too little memory") }
+    else { throw Refusal("memory", "is too little in this machine") }
     do throws(LoadError) {
       try MonitorStart.withFile(record) { file throws(LoadError) in try guest.load(file) }
     } catch {
       refuse(machine, error)
     }
-    if words.has("verbose") { announce(machine, split) }
+    if words.isVerbose { announce(machine, split) }
     MonitorStart.install(Processors(guest, machine))
     RunLoop.run(0, guest, machine)
   }
@@ -71,12 +88,6 @@ import Seams
     machine.write(
       decimal: (machine.timeStamp() &- MonitorStart.firstCycles) / (machine.ticksPerSecond / 1_000_000))
     machine.endLine()
-  }
-
-  private static func refuse(_ machine: PhysicalMachine, _ reason: String) -> Never {
-    machine.write("monitor: ")
-    machine.line(reason)
-    machine.end(.refused)
   }
 
   private static func refuse(_ machine: PhysicalMachine, _ error: LoadError) -> Never {

@@ -10,32 +10,24 @@ import X86
 extension MonitorBoard {
   /// Loads the file as an SNP host does, and runs it; what is wrong with the input is one line.
   static func startSNP(
-    _ machine: PhysicalMachine, _ record: BootRecord, _ split: MonitorStart.Split
-  ) -> Never {
-    do throws(Refusal) {
-      let guest = try loadSNP(machine, record, split)
-      MonitorStart.install(Processors(guest, machine))
-      RunLoop.run(0, guest, machine)
-    } catch {
-      for byte in error.line.bytes { machine.write(byte) }
-      machine.endLine()
-      machine.end(.refused)
-    }
+    _ machine: PhysicalMachine, _ record: BootRecord, _ options: RunOptions, _ split: MonitorStart.Split
+  ) throws(Refusal) -> Never {
+    let guest = try loadSNP(machine, record, options, split)
+    MonitorStart.install(Processors(guest, machine))
+    RunLoop.run(0, guest, machine)
   }
 
   private static func loadSNP(
-    _ machine: PhysicalMachine, _ record: BootRecord, _ split: MonitorStart.Split
+    _ machine: PhysicalMachine, _ record: BootRecord, _ options: RunOptions, _ split: MonitorStart.Split
   ) throws(Refusal) -> SNPGuest<PhysicalMachine> {
-    let options = try RunOptions(record.words.span)
     var description = GuestMachine(
       apicIDs: options.apicIDs.isEmpty ? (0..<UInt32(record.processorCount)).map { $0 } : options.apicIDs,
       byteCount: UInt64(split.guestPageCount) << 12, isMemoryShared: options.isMemoryShared)
     guard description.apicIDs.count == record.processorCount else {
-      throw Refusal("apic-ids", "must be as many as there are CPUs, not", hex: UInt64(description.apicIDs.count))
+      throw Refusal(
+        "apic-ids", "must be as many as there are CPUs, not", hex: UInt64(description.apicIDs.count))
     }
-    if options.hostile == .lyingParameters {
-      description.lies = [.processorCount, .memoryMap, .madt, .environment]
-    }
+    description.lies = HostileScript.lies(options.hostile, seed: options.seed)
     guard let ports = contiguous(machine, 3), let registers = contiguous(machine, 2),
       let pool = contiguous(machine, GuestBacking.highCapacity)
     else { throw Refusal("memory", "is too little for the monitor") }
@@ -55,6 +47,7 @@ extension MonitorBoard {
     guestOptions.freezesTime = record.processorCount == 1
     guestOptions.hostile = options.hostile
     guestOptions.seed = options.seed
+    guestOptions.hostileSeconds = options.hostileSeconds
     return try MonitorStart.withFile(record) { file throws(Refusal) in
       let plan = try ImagePlan(file, .snp, description, backing)
       guard let windows = plan.backing.windows else { throw Refusal("image", "has pages in too many places") }
@@ -71,7 +64,9 @@ extension MonitorBoard {
     }
   }
 
-  /// Pages in one run; nil without memory. The pool grows downwards, so the last one comes first.
+  /// Pages in one run; nil without memory.
+  ///
+  /// The pool grows downwards, so the last one comes first.
   private static func contiguous(_ machine: PhysicalMachine, _ count: Int) -> SystemPage? {
     var last: SystemPage?
     for _ in 0..<count {

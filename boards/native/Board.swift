@@ -7,6 +7,10 @@ import Seams
 import Tasks
 import Timer
 
+#if APUS_BENCH
+  import KernelLatency
+#endif
+
 @main struct NativeBoard {
   static func main() {
     let machine = ApusMachine()
@@ -16,7 +20,7 @@ import Timer
     Death.install(
       NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
     #if APUS_BENCH
-      let bench = NativeBench(
+      let bench = KernelLatency(
         machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
       Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
         try bench.start(kernel, cpu)

@@ -82,24 +82,16 @@ native_json() {
     "$qemu_files/idle"
 }
 
-# One CPU under icount for exact instructions; then, unless only those were asked for, TCG's own times.
+native_measure() {
+  local machine=()
+  [ -z "$exact" ] || machine=(-icount shift=0,align=off,sleep=off)
+  qemu_run "$image" "$timeout" -machine q35 -accel tcg -cpu max -smp "$cpus" -m "$memory" \
+    "${machine[@]}" -kernel "$image" -append "$words"
+}
+
 board_bench() {
-  local image limit=${timeout:-0} console=$qemu_files words
+  local image
   need qemu-system-x86_64 qemu-system-x86
   image=$(boards/build native --bench) || exit $?
-  [ "$limit" -gt 0 ] || limit=900
-  words="exact probe-limit=101 $(bench_words 1000 50 0) $words"
-  qemu_run "$image" "$limit" -machine q35 -accel tcg -cpu max -smp 1 -m "$memory" \
-    -icount shift=0,align=off,sleep=off -kernel "$image" -append "$words" || exit $?
-  if [ -n "$bench_icount" ]; then
-    bench_record tcg "icount shift=0; $words" "$console/latency" --name native-icount
-    exit 0
-  fi
-  mv "$console/latency" "$console/exact"
-  rm -f "$qemu_files/console"
-  # An emulated counter jitters by the host's scheduling: the probe may have a longer tail than on a real CPU.
-  words="probe-limit=5000 $(bench_words 5000 500 0)"
-  qemu_run "$image" "$limit" -machine q35 -accel tcg -cpu max -smp "$cpus" -m "$memory" \
-    -kernel "$image" -append "$words" || exit $?
-  bench_record tcg "tcg; $words" "$console/latency" --exact "$console/exact"
+  bench_kernel native_measure
 }

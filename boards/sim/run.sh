@@ -58,6 +58,8 @@ board_bench() {
     [ "$code" = 0 ] || { grep -v '^bench: ' "$qemu_files/run$one" | grep ' ' >&2; exit "$code"; }
   done
   for one in --counters --trace; do
+    # Images of their own: built for L15 only.
+    bench_selects 15 || break
     image=$(boards/build sim $one) || exit $?
     "$image" --threads 1 --suite latency --words "samples=${bench_samples:-100000} cold=0 select=8" >"$qemu_files/level$one" || exit $?
     options+=(--level "$qemu_files/level$one")

@@ -7,6 +7,10 @@ import Seams
 import Tasks
 import X86
 
+#if APUS_BENCH
+  import KernelLatency
+#endif
+
 @main struct SNPBoard {
   static func main() {
     let hardware = SNPCPU()
@@ -33,9 +37,19 @@ import X86
     machine.loadTables()
     KernelImage.noteEntry()
     let doorbell = platform.doorbell
-    Kernel(machine: machine, platform: platform).boot { _, _ throws(SpawnError) in
-      let idle = IdleService(SNPHalter(doorbell, flush: { ApusMachine().flush() }))
-      try spawn("idle", level: 7) { await idle.run() }
+    #if APUS_BENCH
+      let bench = KernelLatency(
+        machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
+    #endif
+    Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+      let halter = SNPHalter(doorbell, flush: { ApusMachine().flush() })
+      #if APUS_BENCH
+        // VMPL0 arms no timer.
+        try bench.start(kernel, cpu, halter, canSleep: false)
+      #else
+        let idle = IdleService(halter)
+        try spawn("idle", level: 7) { await idle.run() }
+      #endif
     }
   }
 }

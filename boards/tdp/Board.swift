@@ -7,6 +7,10 @@ import TDPPlatform
 import TaskRuntime
 import Tasks
 
+#if APUS_BENCH
+  import KernelLatency
+#endif
+
 @main struct TDPBoard {
   static func main() {
     let hardware = TDXMachine()
@@ -15,11 +19,20 @@ import Tasks
     Death.install(TDPPanicPlatform(hardware, console: platform.console))
     let handler = platform.virtualizationHandler()
     Traps.install(handler, vector: type(of: handler).vector)
-    Kernel(machine: machine, platform: platform).boot { _, cpu throws(SpawnError) in
-      let idle = IdleService(
-        TDPHalter(
-          hardware, platform.census, cpu: cpu, isAlone: { Executor.livesAlone }, flush: { machine.flush() }))
-      try spawn("idle", level: 7) { await idle.run() }
+    #if APUS_BENCH
+      let bench = KernelLatency(
+        machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })
+    #endif
+    Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
+      let halter = TDPHalter(
+        hardware, platform.census, cpu: cpu, isAlone: { Executor.livesAlone }, flush: { machine.flush() })
+      #if APUS_BENCH
+        // An L1 has no timer.
+        try bench.start(kernel, cpu, halter, canSleep: false)
+      #else
+        let idle = IdleService(halter)
+        try spawn("idle", level: 7) { await idle.run() }
+      #endif
     }
   }
 }

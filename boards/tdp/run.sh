@@ -13,6 +13,7 @@ The board tdp:
   --idle S         stay at idle for S seconds, then say how many instructions the machine executed meanwhile;
                    anything but 0 is exit code 1
 TEXT
+  monitor_hostile_help
 }
 
 board_option() {
@@ -20,6 +21,7 @@ board_option() {
     --host) value "$@"; host="$host $2"; taken=2 ;;
     --exact) exact=1; taken=1 ;;
     --idle) value "$@" && whole "$2" 1 3600 || die 2 "--idle takes 1 to 3600 seconds, not '${2:-}'"; idle=$2; taken=2 ;;
+    *) monitor_option "$@" ;;
   esac
 }
 
@@ -72,3 +74,6 @@ board_run() {
   if [ $code -eq 0 ] && [ -n "$until" ]; then monitor_json $(tdp_instructions) || code=4; fi
   exit $code
 }
+
+tdp_measure() { monitor_run tdp tdx; }
+board_bench() { bench_kernel tdp_measure; }

@@ -66,17 +66,19 @@ extension Suite {
     await settle()
   }
 
-  // One timer put in and taken out beside 1 to 1,000 that are armed.
+  // One timer put in and taken out beside 1 to 100,000 that are armed.
   nonisolated(nonsending) func timers() async throws(SpawnError) {
-    let gate = Event()
     var nodes: [TaskRef] = []
-    for _ in 0..<1001 { nodes.append(try spawn("armed") { try? await gate.wait() }) }
+    nodes.reserveCapacity(100_001)
+    for _ in 0..<100_001 { nodes.append(try spawn("armed") { await Leaf.park() }) }
     await settle()
     timers(nodes, 1)
     timers(nodes, 10)
     timers(nodes, 100)
     timers(nodes, 1000)
-    gate.set()
+    timers(nodes, 10_000)
+    timers(nodes, 100_000)
+    for node in nodes { node.unpark() }
     await settle()
   }
 

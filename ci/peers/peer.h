@@ -1,7 +1,9 @@
 // peer: what the yardsticks in C share: the clock, pinning, the output.
 #ifndef APUS_PEER_H
 #define APUS_PEER_H
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -97,6 +97,18 @@ guest_probe:
 guest_probe_load:
   movq (%rdi), %rdx
   ret
+  // WRMSR of %rsi to %edi that may fault: 1 if it did not.
+  .globl guest_probe_wrmsr
+guest_probe_wrmsr:
+  movl %edi, %ecx
+  movl %esi, %eax
+  movq %rsi, %rdx
+  shrq $32, %rdx
+  .globl guest_probe_write
+guest_probe_write:
+  wrmsr
+  movl $1, %eax
+  ret
   .globl guest_probe_failed
 guest_probe_failed:
   xorl %eax, %eax
@@ -133,7 +145,11 @@ guest_exception:
   pushq %rax
   leaq guest_probe_load(%rip), %rax
   cmpq %rax, 24(%rsp)
+  je 3f
+  leaq guest_probe_write(%rip), %rax
+  cmpq %rax, 24(%rsp)
   jne 1f
+3:
   movq 8(%rsp), %rax
   movq %rax, guest_fault_vector(%rip)
   movq 16(%rsp), %rax
@@ -153,3 +169,10 @@ guest_exception:
 2:
   hlt
   jmp 2b
+
+  // The one interrupt that the guest sends itself: counted, and ended by whoever opened the window.
+  .balign 16
+  .globl guest_interrupt
+guest_interrupt:
+  lock incq guest_interrupt_count(%rip)
+  iretq

@@ -6,6 +6,8 @@
 #define GHCB_MSR 0xC0010130u
 #define PUBLIC __attribute__((visibility("default")))
 
+uint64_t guest_interrupt_count;
+
 static void write_msr(uint32_t number, uint64_t value) {
   __asm__ volatile("wrmsr" : : "c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
@@ -116,6 +118,24 @@ uint64_t guest_snp_event(uint64_t ghcb, uint64_t shared, uint64_t code, uint64_t
   return guest_load(shared + 0x398) & 0xFFFFFFFF;
 }
 
+uint64_t guest_snp_wrmsr(uint64_t ghcb, uint64_t shared, uint32_t number, uint64_t value) {
+  begin_event(shared, 0x7C, 1, 0);
+  set_field(shared, 0x308, number);
+  set_field(shared, 0x1F8, (uint32_t)value);
+  set_field(shared, 0x310, value >> 32);
+  write_msr(GHCB_MSR, ghcb);
+  __asm__ volatile("rep; vmmcall" : : : "memory");
+  return guest_load(shared + 0x398) & 0xFFFFFFFF;
+}
+
+uint64_t guest_interrupts(void) { return *(volatile uint64_t *)&guest_interrupt_count; }
+
+void guest_open_window(void) {
+  __asm__ volatile("sti" : : : "memory");
+  for (unsigned turn = 0; turn < 64; turn++) __asm__ volatile("pause" : : : "memory");
+  __asm__ volatile("cli" : : : "memory");
+}
+
 uint64_t guest_rmpadjust(uint64_t address, uint64_t rdx) {
   uint64_t rax = address;
   __asm__ volatile(".byte 0xF3, 0x0F, 0x01, 0xFE" : "+a"(rax) : "c"(0ull), "d"(rdx) : "memory", "cc");
@@ -131,17 +151,20 @@ void guest_halt(void) {
 extern uint8_t guest_image[], guest_stubs[], guest_stacks_end[], guest_tables[];
 extern uint64_t guest_alias[512];
 uint64_t guest_fault_vector, guest_fault_error;
-static uint64_t gates[64];
+extern uint8_t guest_interrupt[];
+static uint64_t gates[2 * 256];
 
 uint64_t guest_probe_vector(void) { return *(volatile uint64_t *)&guest_fault_vector; }
 uint64_t guest_probe_error(void) { return *(volatile uint64_t *)&guest_fault_error; }
 
+static void set_gate(unsigned vector, uint64_t target) {
+  gates[2 * vector] = (target & 0xFFFF) | 0x08ull << 16 | 0x8E00ull << 32 | (target >> 16 & 0xFFFF) << 48;
+  gates[2 * vector + 1] = target >> 32;
+}
+
 void guest_load_idt(void) {
-  for (unsigned vector = 0; vector < 32; vector++) {
-    uint64_t target = (uint64_t)(uintptr_t)guest_stubs + 16 * vector;
-    gates[2 * vector] = (target & 0xFFFF) | 0x08ull << 16 | 0x8E00ull << 32 | (target >> 16 & 0xFFFF) << 48;
-    gates[2 * vector + 1] = target >> 32;
-  }
+  for (unsigned vector = 0; vector < 32; vector++) set_gate(vector, (uint64_t)(uintptr_t)guest_stubs + 16 * vector);
+  set_gate(GUEST_VECTOR, (uint64_t)(uintptr_t)guest_interrupt);
   struct __attribute__((packed)) {
     uint16_t limit;
     uint64_t base;

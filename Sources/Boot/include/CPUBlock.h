@@ -30,7 +30,8 @@ struct apus_cpu_block {
   uint32_t apic_id;
   uint32_t reserved0;
   uint64_t kernel_root;      // CR3
-  uint64_t reserved1[3];
+  uint64_t interrupt_stamp;  // the counter at the last interrupt, in images that measure
+  uint64_t reserved1[2];
 
   uint64_t platform[8];      // the platform driver's own words
 

@@ -31,6 +31,15 @@ static inline uint64_t apus_cycles(void) {
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (uint64_t)high << 32 | low;
 }
+struct apus_seed {
+  uint64_t word;
+  uint8_t valid;
+};
+static inline struct apus_seed apus_seed(void) {
+  struct apus_seed r;
+  __asm__ volatile("rdseed %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
+  return r;
+}
 static inline uint64_t apus_read_cr2(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr2, %0" : "=r"(value));
@@ -82,8 +91,8 @@ static inline void apus_device_store32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;
 }
 
-// Fills every general register, waits for so many interrupts, and says whether all came back: 1, else 0.
-uint64_t apus_check_registers(uint64_t interrupts);
+// Fills every general register, waits until so many interrupts were taken in all, and says whether all came back: 1, else 0.
+uint64_t apus_check_registers(uint64_t count);
 
 // Loads the GDT and IDT, reloads every segment register, and loads the task register.
 void apus_load_tables(uint64_t gdt, uint16_t gdt_limit, uint64_t idt, uint16_t idt_limit);

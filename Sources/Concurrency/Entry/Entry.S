@@ -7,25 +7,22 @@
 #ifdef APUS_BARE
 
 .macro FUNCTION name
-  .section .text.\name, "ax", @progbits
-  .globl \name
-  .type \name, @function
-  .p2align 4
+  .section .text.\name, "ax", @progbits; .p2align 4
+  .globl \name; .type \name, @function
 \name:
 .endm
 
 // The 8-byte record by which compiled code finds an async function: offset and context size.
 .macro ASYNC_RECORD name
-  .section .rodata.\name\()Tu, "a", @progbits
+  .section .rodata.\name\()Tu, "a", @progbits; .p2align 3
   .globl \name\()Tu
-  .p2align 3
-\name\()Tu:
-  .long \name - \name\()Tu
-  .long 16
+\name\()Tu: .long \name - \name\()Tu, 16
 .endm
 
-// Runs the task that a hook has chosen (rax), or gives the CPU back to the executor (null).
-.macro RUN_CHOSEN
+// Runs the task that \hook chooses, or gives the CPU back to the executor (null). Code without SSE needs no aligned stack;
+// hosts' own functions align theirs.
+.macro RUN_CHOSEN_BY hook
+  call \hook
   testq %rax, %rax
   jz 9f
   movq APUS_TASK_CONTEXT(%rax), %r14
@@ -33,35 +30,18 @@
 9: ret
 .endm
 
-.macro CALL_AND_RUN_NEXT hook
-  subq $8, %rsp
-  call \hook
-  addq $8, %rsp
-  RUN_CHOSEN
-.endm
-
-// An async leaf: the current task will go on behind the call; \hook(task) decides when. Code without
-// SSE needs no aligned stack; hosts' own functions align theirs.
-.macro LEAF name, hook
+// An async leaf: the current task will go on behind the call; \hook decides when. It is given the task, or the leaf's
+// own \argument (the first two words are the caller's isolation, rdx is it).
+.macro LEAF name, hook, argument
 FUNCTION \name
   movq %gs:APUS_CPU_CURRENT, %rdi
   movq 8(%r14), %rcx
   movq %rcx, APUS_TASK_RESUME(%rdi)
   movq %r14, APUS_TASK_CONTEXT(%rdi)
-  call \hook
-  RUN_CHOSEN
-ASYNC_RECORD \name
-.endm
-
-// The same for a leaf with an argument: the first two words are the caller's isolation, rdx is it.
-.macro LEAF_WITH name, hook
-FUNCTION \name
-  movq %gs:APUS_CPU_CURRENT, %rdi
-  movq 8(%r14), %rcx
-  movq %rcx, APUS_TASK_RESUME(%rdi)
-  movq %r14, APUS_TASK_CONTEXT(%rdi)
-  movq %rdx, %rdi
-  CALL_AND_RUN_NEXT \hook
+  .ifnb \argument
+  movq \argument, %rdi
+  .endif
+  RUN_CHOSEN_BY \hook
 ASYNC_RECORD \name
 .endm
 
@@ -71,16 +51,16 @@ FUNCTION \name
   movq %gs:APUS_CPU_CURRENT, %rax
   movq %rdx, APUS_TASK_RESUME(%rax)
   movq %r14, APUS_TASK_CONTEXT(%rax)
-  CALL_AND_RUN_NEXT \hook
+  RUN_CHOSEN_BY \hook
 .endm
 
 LEAF apus_yield, apus_rt_yield
 LEAF apus_leaf_park, apus_rt_park
 LEAF apus_group_park, apus_rt_park
 LEAF apus_leaf_yield, apus_rt_yield
-LEAF_WITH apus_leaf_visit, apus_task_visit
-LEAF_WITH apus_visit, apus_task_visit
-LEAF_WITH apus_wait_for_task, apus_task_wait
+LEAF apus_leaf_visit, apus_task_visit, %rdx
+LEAF apus_visit, apus_task_visit, %rdx
+LEAF apus_wait_for_task, apus_task_wait, %rdx
 WAITER swift_asyncLet_get, apus_task_async_let_get
 WAITER swift_asyncLet_get_throwing, apus_task_async_let_get
 WAITER swift_asyncLet_finish, apus_task_async_let_finish
@@ -95,11 +75,10 @@ FUNCTION swift_task_switch
   cmpl 0x1c(%rax), %ecx
   jne 1f
   jmpq *%rdi
-1:
-  movq %rdi, APUS_TASK_RESUME(%rax)
+1: movq %rdi, APUS_TASK_RESUME(%rax)
   movq %r14, APUS_TASK_CONTEXT(%rax)
   movq %rsi, %rdi
-  CALL_AND_RUN_NEXT apus_task_switch_hook
+  RUN_CHOSEN_BY apus_task_switch_hook
 
 // First resume of a task: the prefix below the context says what to call.
 FUNCTION apus_task_start
@@ -111,12 +90,12 @@ FUNCTION apus_task_start
 // Where a task's function returns to.
 FUNCTION apus_task_end
   movq %gs:APUS_CPU_CURRENT, %rdi
-  CALL_AND_RUN_NEXT apus_task_completed
+  RUN_CHOSEN_BY apus_task_completed
 
 // The second stop of an async let's end; r14 = its buffer.
 FUNCTION apus_async_let_finish_entry
   movq %r14, %rdi
-  CALL_AND_RUN_NEXT apus_task_async_let_finished
+  RUN_CHOSEN_BY apus_task_async_let_finished
 
 // C: void apus_run(void): resumes the current task; returns when nothing is chosen to run next.
 FUNCTION apus_run
@@ -138,11 +117,9 @@ FUNCTION apus_run
 FUNCTION apus_task_destroy_entry
   movq %r13, %rdi
   jmp apus_task_destroy
-  .section .data.rel.ro.apus_task_metadata, "aw", @progbits
+  .section .data.rel.ro.apus_task_metadata, "aw", @progbits; .p2align 3
   .globl apus_task_metadata
-  .p2align 3
-apus_task_metadata:
-  .quad 0, apus_task_destroy_entry, 0
+apus_task_metadata: .quad 0, apus_task_destroy_entry, 0
 
 // A vtable slot whose method was removed; reaching it is a compiler error.
 FUNCTION swift_deletedAsyncMethodError

@@ -53,7 +53,9 @@ public enum ThisCPU {
     unsafe apus_this_cpu().pointee.pool_misses  // the CPU's own word
   }
 
-  /// Says whether memory set aside for the worst is in use: `spawn` throws then. For the host; any CPU.
+  /// Says whether memory set aside for the worst is in use; `spawn` throws then.
+  ///
+  /// For the host; any CPU.
   public static func setMemoryLow(_ isLow: Bool) { apus_set_memory_low(isLow ? 1 : 0) }
 
   /// Ends the machine with a report that says `reason`.

@@ -6,10 +6,11 @@ import AsyncEntry
   private let memory: UnsafeMutableRawPointer
   private static var bytes: Int { 1 << 16 }
 
-  /// A CPU without an executor.
-  public init() {
+  /// CPU `index` without an executor.
+  public init(index: UInt16 = 0) {
     unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: 64)
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.bytes)
+    unsafe memory.assumingMemoryBound(to: apus_cpu.self).pointee.index = UInt32(index)
   }
 
   /// Where the executor goes.
@@ -45,14 +46,23 @@ private final class ThreadBody {
 /// GS base, the clock and the count of kicks are each thread's own, and no task of the test library runs
 /// there: the jobs of the tasks under test are run inside `body`, which would disturb such a task.
 public func onHostedThreads(_ count: Int, _ body: (Int) -> Void) {
-  withoutActuallyEscaping(body) { body in
-    let box = unsafe Unmanaged.passRetained(ThreadBody(body))
-    // The threads have ended, and with them the use of `body`, when the call returns.
-    unsafe apus_hosted_on_threads(
-      Int64(count),
-      { raw, number in
-        unsafe Unmanaged<ThreadBody>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().body(Int(number))
-      }, box.toOpaque())
-    unsafe box.release()
-  }
+  withoutActuallyEscaping(body) { onLeavableHostedThreads(count, $0) }
 }
+
+/// The same for threads that may leave `body` by `leaveHostedThread`; what it captures is then never released.
+public func onLeavableHostedThreads(_ count: Int, _ body: @escaping (Int) -> Void) {
+  let box = unsafe Unmanaged.passRetained(ThreadBody(body))
+  // The threads have ended, and with them the use of `body`, when the call returns.
+  unsafe apus_hosted_on_threads(
+    Int64(count),
+    { raw, number in
+      unsafe Unmanaged<ThreadBody>.fromOpaque(raw.unsafelyUnwrapped).takeUnretainedValue().body(Int(number))
+    }, box.toOpaque())
+  unsafe box.release()
+}
+
+/// Ends a thread of `onLeavableHostedThreads` from within `body`, as a machine ends: nothing is unwound or released.
+public func leaveHostedThread() -> Never { apus_hosted_leave_thread() }
+
+/// Lets another thread of the test run.
+public func yieldHostedThread() { apus_hosted_yield_thread() }

@@ -45,6 +45,15 @@ public struct SNPFirmware: Sendable {
   /// Whether the host answers BUSY to the next message.
   public var isBusy = false
 
+  /// The first words of VMPCK0 to 3, little-endian: what no host may ever read.
+  public var messageKeyWords: InlineArray<4, UInt64> {
+    var words = InlineArray<4, UInt64>(repeating: 0)
+    for key in 0..<4 {
+      for byte in 0..<8 { words[key] |= UInt64(vmpcks[32 * key + byte]) << UInt64(8 * byte) }
+    }
+    return words
+  }
+
   /// Firmware whose keys are derived from `seed`.
   public init(seed: UInt64) {
     var root = InlineArray<8, UInt8>(repeating: 0)

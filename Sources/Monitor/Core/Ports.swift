@@ -2,11 +2,11 @@
 
 import Seams
 
-/// COM1, the debug console, fw_cfg and the verdict pass through; everything else reads as ones.
+/// COM1, the debug console, fw_cfg, the clock and the verdict pass through; everything else reads as ones.
 enum Ports {
   private static func passes(_ port: UInt16) -> Bool {
     switch port {
-    case 0x3F8...0x3FF, 0xE9, 0x510, 0x511: true
+    case 0x3F8...0x3FF, 0xE9, 0x510, 0x511, 0x70...0x71: true
     default: false
     }
   }

@@ -122,46 +122,10 @@ extension TDXMachine {
 
   /// What the host says about itself; empty for what it has nothing to say about.
   private func parameterBytes(_ kind: HeaderType) -> [UInt8] {
-    var bytes: [UInt8] = []
-    func append(_ value: UInt64, _ count: Int) {
-      for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
-    }
-    switch kind {
-    case .vpCountParameter: append(UInt64(processors.count), 4)
-    // Memory is private to the guest from the start.
-    case .environmentInfo: append(0, 4)
-    case .memoryMap:
-      // Pages 0 to 0x9F and from 0x100 on; the last entry is empty (igvm.md §8).
-      for (start, count) in [(0, 0xA0), (0x100, memory.pageCount - 0x100), (0, 0)] {
-        append(UInt64(start), 8)
-        append(UInt64(count), 8)
-        append(0, 8)
-      }
-    case .madt:
-      // Header, local APIC address, flags, then one local APIC each (ACPI 6.5, 5.2.12).
-      for character in "APIC".utf8 { bytes.append(character) }
-      append(UInt64(44 + 16 * processors.count), 4)
-      append(5, 1)
-      append(0, 1)
-      for character in "APUS  MONITOR ".utf8 { bytes.append(character) }
-      append(1, 4)
-      append(0x5355_5041, 4)
-      append(1, 4)
-      append(0xFEE0_0000, 4)
-      append(0, 4)
-      for index in 0..<processors.count {
-        // Local x2APIC: type 9, length 16, id, enabled, uid.
-        append(0x1009, 2)
-        append(0, 2)
-        append(UInt64(index), 4)
-        append(1, 4)
-        append(UInt64(index), 4)
-      }
-      let sum = bytes.reduce(0) { $0 &+ $1 }
-      bytes[9] = 0 &- sum
-    default: break
-    }
-    return bytes
+    var machine = GuestMachine(
+      apicIDs: (0..<UInt32(processors.count)).map { $0 }, byteCount: UInt64(memory.pageCount) << 12)
+    machine.lies = HostileScript.lies(options.hostile, seed: options.seed)
+    return ParameterAreas.value(kind, machine) ?? []
   }
 }
 

@@ -45,7 +45,10 @@ extension TDXMachine {
   /// A TDVMCALL as the host sees it.
   func hostCall(_ index: Int, _ registers: GeneralRegisters) {
     do throws(TDHostCallRefusal) {
-      hostCall(index, try TDHostCall(registers, domain.configuration), registers)
+      let call = try TDHostCall(registers, domain.configuration)
+      scanRegisters(registers)
+      if !refuses(index, call, registers) { hostCall(index, call, registers) }
+      distort(index, call)
     } catch {
       guard case .status(let status) = error else { return }
       answer(index, registers, status)
@@ -53,7 +56,7 @@ extension TDXMachine {
   }
 
   /// Ends a host call with `status` in R10 and, if given, a result in R11.
-  private func answer(
+  func answer(
     _ index: Int, _ registers: GeneralRegisters, _ status: TDVMCALLStatus, _ result: UInt64? = nil
   ) {
     var registers = registers
@@ -91,6 +94,8 @@ extension TDXMachine {
       processors[index].pendingCall = .halt(isBlocked: isBlocked, answer)
     case .portRead(let port, let byteCount):
       answer(index, registers, .success, UInt64(Ports.read(port, byteCount, hardware)))
+    case .portWrite(DevicePolicy.verdictPort, _, let value):
+      conclude(.verdict(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail))
     case .portWrite(let port, let byteCount, let value):
       Ports.write(port, byteCount, value, hardware)
       answer(index, registers, .success)
@@ -139,6 +144,7 @@ extension TDXMachine {
     let first = GuestPage(containing: address)
     for offset in 0..<min(converted >> 12, UInt64(TrustDomain.mapGPAPageLimit)) {
       let page = first.advanced(by: offset)
+      if !isShared { scanShared(page) }
       // Contents are lost in both directions: the storage is the same, so it is wiped.
       if isShared, let system = memory[page], domain.sept.leaf(page) == nil { hardware.zero(system) }
       apply(page)
@@ -172,7 +178,7 @@ extension TDXMachine {
       }
     }
     hardware.endLine()
-    stop(.panic, index, "fatal error")
+    stop(.panic, index, "fatal error", .terminated)
   }
 }
 

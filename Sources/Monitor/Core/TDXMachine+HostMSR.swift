@@ -14,9 +14,13 @@ extension TDXMachine {
     case 0x803: 0x0005_0014
     case 0x80D: UInt64(index >> 4) << 16 | 1 << UInt64(index & 15)
     case 0x80F: UInt64(processors[index].interrupts.spurious)
-    // LVT entries are masked; the timer does not run.
-    case 0x828, 0x838, 0x839, 0x83E: 0
-    case 0x82F, 0x832...0x837: 0x1_0000
+    case 0x832: UInt64(processors[index].timer.entry)
+    case 0x838: UInt64(processors[index].timer.initialCount)
+    case 0x839: UInt64(processors[index].timer.currentCount(guestTime(index)))
+    case 0x83E: UInt64(processors[index].timer.divide)
+    // The other LVT entries are masked.
+    case 0x828: 0
+    case 0x82F, 0x833...0x837: 0x1_0000
     // MTRR capabilities, machine-check banks, patch level.
     case 0xFE, 0x2FF, 0x179, 0x17A, 0x8B: 0
     default: nil
@@ -28,7 +32,13 @@ extension TDXMachine {
     switch number {
     case 0x80F: processors[index].interrupts.spurious = UInt32(truncatingIfNeeded: value)
     case 0x830: return interProcessor(index, value)
-    case 0x828, 0x82F, 0x832...0x837, 0x838, 0x83E: break
+    // The module does not offer the TSC-deadline mode (tdx.md D.3): the entry keeps no such mode.
+    case 0x832: processors[index].timer.setEntry(UInt32(truncatingIfNeeded: value) & 0x3_10FF)
+    case 0x838: _ = processors[index].timer.setCount(UInt32(truncatingIfNeeded: value), guestTime(index))
+    case 0x83E: processors[index].timer.setDivide(UInt32(truncatingIfNeeded: value))
+    case 0x828, 0x82F, 0x833...0x837: break
+    // A microcode revision is there to be cleared before it is read.
+    case 0x8B: break
     default: return false
     }
     return true

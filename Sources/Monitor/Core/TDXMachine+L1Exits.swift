@@ -25,6 +25,7 @@ extension TDXMachine {
     case .rdpmc: instruction(index, .rdpmc, length: 2)
     case .interrupt:
       hardware.takeInterrupts()
+      processors[index].alarm = nil
       _ = domain.asynchronousExit(index, .externalInterrupt, &hardware)
       cpu.resumeDelivery()
     case .nmi: break
@@ -32,7 +33,7 @@ extension TDXMachine {
     case .nestedPageFault: nestedFault(index)
     case .shutdown:
       _ = domain.tripleFault(index)
-      stop(.panic, index, "triple fault in L1")
+      stop(.panic, index, "triple fault in L1", host.script == nil ? .crashed : tripleFaultEnding(cpu))
     case .vmmcall, .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
       raise(index, .invalidOpcode)
     default: stop(.panic, index, "unexpected exit")
@@ -90,12 +91,25 @@ extension TDXMachine {
     switch leaf {
     case 1:
       words.ebx = words.ebx & 0x00FF_FFFF | UInt32(truncatingIfNeeded: index) << 24
-      // Without VMX, SMX, TSC deadline, and CMPXCHG16B, which QEMU 7.2 gets wrong (svm-monitor.md §4).
-      words.ecx &= ~(1 << 5 | 1 << 6 | 1 << 13 | 1 << 24 | 1 << 27)
+      // Without VMX, SMX, TSC deadline, and CMPXCHG16B, which QEMU 7.2 gets wrong (svm-monitor.md §4); and without FMA,
+      // AVX and F16C, which XFAM does not have.
+      words.ecx &= ~(1 << 5 | 1 << 6 | 1 << 12 | 1 << 13 | 1 << 24 | 1 << 27 | 1 << 28 | 1 << 29)
       words.ecx |= 1 << 21 | 1 << 31
       if cpu(index)[VMCB.cr4].bit(18) { words.ecx |= 1 << 27 }
       words.edx |= 1 << 9
-    case 7 where subleaf == 0: words.ecx &= ~(1 << 16)
+    case 7 where subleaf == 0:
+      // Without LA57, and without AVX2, AVX-512, protection keys and CET, which XFAM does not have.
+      words.ebx &= ~(1 << 5 | 1 << 16 | 1 << 17 | 1 << 21 | 1 << 28 | 1 << 30 | 1 << 31)
+      words.ecx &= ~(1 << 3 | 1 << 4 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 16 | 1 << 31)
+      words.edx = words.edx & ~(1 << 20) | 1 << 29
+    case 7: return CPUIDAnswer(0, 0, 0, 0)
+    case 0xD:
+      // XFAM is x87 and SSE; of the instructions only XSAVEOPT is there.
+      switch subleaf {
+      case 0: return CPUIDAnswer(3, 0x240, 0x240, 0)
+      case 1: return CPUIDAnswer(words.eax & 1, 0, 0, 0)
+      default: return CPUIDAnswer(0, 0, 0, 0)
+      }
     case 0x15:
       return CPUIDAnswer(1, UInt32(domain.configuration.tscFrequency), 25_000_000, 0)
     case 0x8000_0001: words.ecx &= ~(1 << 2)
@@ -116,7 +130,7 @@ extension TDXMachine {
       carryOut(index, fault)
       return
     case .emulated:
-      if !isWrite { set(&cpu, 0) }
+      if !isWrite { set(&cpu, emulated(number)) }
     case .native, .cpuid:
       if isWrite {
         writeNative(index, &cpu, number, value)
@@ -130,6 +144,17 @@ extension TDXMachine {
   private func set(_ cpu: inout PageCPU<Hardware>, _ value: UInt64) {
     cpu[.rax] = value & 0xFFFF_FFFF
     cpu[.rdx] = value >> 32
+  }
+
+  /// The MSRs that the module answers: no known weakness, and x2APIC mode that cannot be left (bit 21, MSR 0xBD).
+  private func emulated(_ number: UInt32) -> UInt64 {
+    switch number {
+    case 0x10A: 0x20_0179
+    case 0xBD: 1
+    // MISC_ENABLE: fast strings; no branch trace, no PEBS.
+    case 0x1A0: 0x1801
+    default: 0
+    }
   }
 
   /// The MSRs that a TD reads without leaving it.

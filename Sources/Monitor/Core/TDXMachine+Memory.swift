@@ -65,6 +65,7 @@ extension TDXMachine {
 
   /// Makes the table of `vm` agree with the model about one private page, or the 2 MiB leaf around it.
   func mapPrivate(_ page: GuestPage, vm: Int) {
+    noteTouched(page)
     guard let leaf = domain.sept.leaf(page) else {
       tables[vm].unmap(page.rawValue, &hardware)
       return

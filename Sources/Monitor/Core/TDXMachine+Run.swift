@@ -37,6 +37,10 @@ extension TDXMachine {
 
   /// Brings a vCPU back into the TD and prepares its VMRUN, or says what it waits for.
   private func resume(_ index: Int) -> NextStep {
+    if let step = play(index) { return step }
+    if let vector = processors[index].timer.expire(now: guestTime(index)) {
+      post(vector, to: index, from: index)
+    }
     if processors[index].isStopped { return pause(index) }
     if let call = processors[index].pendingCall {
       switch call {
@@ -69,7 +73,8 @@ extension TDXMachine {
 
   private func pause(_ index: Int) -> NextStep {
     account(index)
-    return .wait(until: nil)
+    processors[index].alarm = nil
+    return .wait(until: nextDeadline(index))
   }
 
   /// TDH.VP.ENTER with what the host answers.
@@ -88,7 +93,7 @@ extension TDXMachine {
   }
 
   /// Time that the monitor took is not the guest's.
-  private func account(_ index: Int) {
+  func account(_ index: Int) {
     let now = hardware.timeStamp()
     let own = now &- processors[index].exitTime
     processors[index].ownTicks &+= own
@@ -109,6 +114,11 @@ extension TDXMachine {
     if vm == 0 {
       var word =
         TDXControls.interruptMasking | UInt64(processors[index].interrupts.taskPriority >> 4)
+      if processors[index].isNMIPending, !cpu[VMCB.eventInjection].bit(31), cpu[VMCB.interruptShadow] & 1 == 0
+      {
+        processors[index].isNMIPending = false
+        cpu.inject(vector: 2, type: 2)
+      }
       if let vector = processors[index].interrupts.deliverable {
         let isOpen =
           cpu[VMCB.rflags].bit(9) && cpu[VMCB.interruptShadow] & 1 == 0
@@ -122,14 +132,32 @@ extension TDXMachine {
       }
       cpu[VMCB.virtualInterrupt] = word
     }
+    setAlarm(index)
     account(index)
     cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
   }
 
+  /// When something of a vCPU's is due, in physical ticks.
+  func nextDeadline(_ index: Int) -> UInt64? {
+    let own = processors[index].timer.deadline.map { $0 &+ processors[index].timeOffset }
+    guard let limit = host.limit else { return own }
+    return min(own ?? .max, limit)
+  }
+
+  /// A guest that computes must be interrupted when its time is up.
+  private func setAlarm(_ index: Int) {
+    let deadline = nextDeadline(index)
+    guard deadline != processors[index].alarm else { return }
+    processors[index].alarm = deadline
+    hardware.setAlarm(deadline)
+  }
+
   /// Makes `vector` wait for vCPU `target`, and sees to it that the vCPU notices.
   func post(_ vector: UInt8, to target: Int, from index: Int) {
-    guard target < processors.count, processors[target].interrupts.post(vector) else { return }
+    guard target < processors.count, !host.strikes(.dropInterrupts) else { return }
+    processors[target].lastVector = vector
+    guard processors[target].interrupts.post(vector) else { return }
     if target != index { hardware.kick(target) }
   }
 

@@ -16,6 +16,12 @@ public struct TDXOptions: Sendable {
   public var freezesTime = true
   /// Physical time-stamp ticks per second.
   public var ticksPerSecond: UInt64 = 1_000_000_000
+  /// The attack to play.
+  public var hostile: HostileScript?
+  /// The seed of the attack.
+  public var seed: UInt64 = 1
+  /// How long a run under attack lasts at most, seconds.
+  public var hostileSeconds: UInt64 = 20
   /// When each vCPU is let in, and whether interrupts arrive.
   public var schedule = TDXSchedule()
 
@@ -31,8 +37,12 @@ struct TDXProcessor: Sendable {
   var registers = SystemPage(rawValue: 0)
   /// Registers of VMs whose paging is off.
   var unpaged = InlineArray<4, UnpagedState?>(repeating: nil)
+  /// The deadline that the alarm is set to; nil if it is not known.
+  var alarm: UInt64?
   /// Interrupts of L1.
   var interrupts = InterruptState()
+  /// L1's APIC timer, which the host runs at 25 MHz, the crystal of CPUID leaf 0x15.
+  var timer = LocalTimer()
   /// What the host answers a TDVMCALL that it has not finished.
   var pendingCall: PendingCall?
   /// What the host puts into its registers for the next TDH.VP.ENTER.
@@ -47,6 +57,12 @@ struct TDXProcessor: Sendable {
   var exitCount: UInt64 = 0
   /// Physical ticks spent in the monitor.
   var ownTicks: UInt64 = 0
+  /// The last vector that was posted to it.
+  var lastVector: UInt8 = 32
+  /// Whether the host has an NMI for it.
+  var isNMIPending = false
+  /// The host's last answer, for replays.
+  var lastAnswer: GeneralRegisters?
   /// How often an exit was caused by the same fault at the same address: a guard against loops.
   var faultRepeats = 0
   /// The last nested fault's address.
@@ -74,6 +90,15 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   let msrMap: SystemPage
   var reportedBreaches: UInt32 = 0
   var hasRun = false
+  var host: HostileHost
+  /// The pages that the guest touched last.
+  var touched = InlineArray<64, GuestPage>(repeating: GuestPage(rawValue: 0))
+  /// How many pages it has touched.
+  var touchedCount = 0
+  /// A page that a hostile host has blocked and removes when all vCPUs have flushed.
+  var blockedPage: GuestPage?
+  /// Where the first secret was found that the host can read, bytes.
+  var leak: UInt64?
   /// The physical time of the first entry of any vCPU.
   var startTime: UInt64 = 0
 
@@ -97,6 +122,9 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     self.memory = memory
     self.ioMap = ioMap
     self.msrMap = msrMap
+    host = HostileHost(
+      options.hostile, seed: options.seed, cpuCount: options.vcpuCount, now: hardware.timeStamp(),
+      limit: options.hostileSeconds &* options.ticksPerSecond)
     for _ in 0...configuration.l2Count {
       guard let table = NestedTable(hardware) else { return nil }
       tables.append(table)
@@ -117,6 +145,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     var processor = TDXProcessor()
     guard let registers = hardware.allocatePage() else { return nil }
     processor.registers = registers
+    processor.timer = LocalTimer(scale: UInt64(domain.configuration.tscFrequency))
     for vm in 0...domain.configuration.l2Count {
       guard let page = hardware.allocatePage() else { return nil }
       processor.vmcbs[vm] = page
@@ -140,7 +169,9 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   var words: GuestWords<Hardware> { GuestWords(memory, hardware) }
 
   /// Ends the run with a report of what the TD did.
-  func stop(_ verdict: Verdict, _ index: Int, _ reason: String) -> Never {
+  ///
+  /// `ending` says more than the verdict does, where a hostile host may have been the cause.
+  func stop(_ verdict: Verdict, _ index: Int, _ reason: String, _ ending: RunEnding? = nil) -> Never {
     let vm = domain.vcpus[index].currentVM
     let cpu = cpu(index, vm: vm)
     hardware.write("monitor: ")
@@ -158,7 +189,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     hardware.write(" ")
     hardware.write(hex: cpu[VMCB.exitInfo2])
     hardware.endLine()
-    hardware.end(verdict)
+    conclude(ending ?? (verdict == .violation ? .denied : verdict == .panic ? .crashed : .verdict(verdict)))
   }
 
   /// Reports breaches that the model has recorded since the last look (tdx.md, Sources/Model/README.md).
@@ -171,6 +202,6 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
     hardware.write(" page ")
     hardware.write(hex: breach.page.address)
     hardware.endLine()
-    stop(.violation, index, "violation")
+    stop(.violation, index, "violation", .breach)
   }
 }

@@ -1,7 +1,7 @@
 // TDXSchedule: when a TD's host lets each vCPU run for the first time, and whether it delivers interrupts.
 
 /// A host's choices that no guest may rely on.
-public struct TDXSchedule: Sendable {
+public struct TDXSchedule: Equatable, Sendable {
   /// A vCPU that is never entered; 0 means none, since without vCPU 0 nothing boots.
   public var absent = 0
   /// A vCPU that is entered for the first time `lateMicroseconds` after the others; 0 means none.

@@ -43,12 +43,10 @@ public struct VirtualAPIC: Equatable, Sendable {
   private var errorStatus: UInt32 = 0
   /// LVT entries 0x82F (CMCI) and 0x832 to 0x837, at index number - 0x82F.
   private var localVectors = InlineArray<9, UInt32>(repeating: 1 << 16)
-  private var initialCount: UInt32 = 0
-  private var divide: UInt32 = 0
-  /// When the running count began, and when it ends, in TSC counts.
-  private var countStart: UInt64 = 0
+  private var timer = LocalTimer()
+
   /// The next expiry of the timer, TSC counts; nil when it does not run.
-  public private(set) var deadline: UInt64?
+  public var deadline: UInt64? { timer.deadline }
 
   /// The default address of the xAPIC page.
   public static let pageAddress: UInt64 = 0xFEE0_0000
@@ -133,7 +131,7 @@ public struct VirtualAPIC: Equatable, Sendable {
   public func read(msr: UInt32, now: UInt64) -> UInt64? {
     switch msr {
     case Self.baseMSR: return base
-    case Self.deadlineMSR: return isDeadlineMode ? deadline ?? 0 : 0
+    case Self.deadlineMSR: return timer.isDeadlineMode ? timer.deadline ?? 0 : 0
     case 0x800...0x8FF:
       guard isX2APIC else { return nil }
       if msr == 0x830 { return UInt64(commandHigh) << 32 | UInt64(commandLow) }
@@ -149,9 +147,7 @@ public struct VirtualAPIC: Equatable, Sendable {
     switch msr {
     case Self.baseMSR: return setBase(value)
     case Self.deadlineMSR:
-      guard isDeadlineMode else { return Effect.none }
-      deadline = value == 0 ? nil : value
-      return .timer
+      return timer.setDeadline(value) ? .timer : Effect.none
     case 0x830:
       guard isX2APIC, value & 0xFFF3_2000 == 0 else { return nil }
       commandHigh = UInt32(truncatingIfNeeded: value >> 32)
@@ -213,10 +209,11 @@ public struct VirtualAPIC: Equatable, Sendable {
     case 0x818...0x81F: levelTriggered.word(Int(number &- 0x818))
     case 0x820...0x827: requested.word(Int(number &- 0x820))
     case 0x828: errorStatus
-    case 0x82F, 0x832...0x837: localVectors[Int(number &- 0x82F)]
-    case 0x838: initialCount
-    case 0x839: currentCount(now)
-    case 0x83E: divide
+    case 0x832: timer.entry
+    case 0x82F, 0x833...0x837: localVectors[Int(number &- 0x82F)]
+    case 0x838: timer.initialCount
+    case 0x839: timer.currentCount(now)
+    case 0x83E: timer.divide
     default: nil
     }
   }
@@ -230,19 +227,12 @@ public struct VirtualAPIC: Equatable, Sendable {
     case 0x80F: spurious = value & 0x1FF
     case 0x828: errorStatus = 0
     case 0x832:
-      let wasDeadline = isDeadlineMode
-      localVectors[3] = value & 0x7_10FF
-      // Changing to or from deadline mode disarms (SDM 3A, 10.5.4.1).
-      if wasDeadline != isDeadlineMode { deadline = nil }
+      timer.setEntry(value)
       return .timer
     case 0x82F, 0x833...0x837: localVectors[Int(number &- 0x82F)] = value & 0x1_F7FF
-    case 0x838:
-      initialCount = value
-      guard !isDeadlineMode else { return Effect.none }
-      start(now)
-      return .timer
+    case 0x838: return timer.setCount(value, now) ? .timer : Effect.none
     case 0x83E:
-      divide = value & 0xB
+      timer.setDivide(value)
       return .timer
     default: return nil
     }
@@ -262,39 +252,12 @@ public struct VirtualAPIC: Equatable, Sendable {
 
   // MARK: Timer
 
-  private var isDeadlineMode: Bool { localVectors[3] >> 17 & 3 == 2 }
-  private var isPeriodic: Bool { localVectors[3] >> 17 & 3 == 1 }
-  /// The logarithm of the divider: 111 is 1, 000 is 2, up to 110, 128 (SDM 3A, figure 10-10).
-  private var divideShift: UInt64 { ((UInt64(divide >> 1 & 4) | UInt64(divide & 3)) &+ 1) & 7 }
-
-  private mutating func start(_ now: UInt64) {
-    countStart = now
-    guard initialCount > 0 else {
-      deadline = nil
-      return
-    }
-    deadline = now &+ UInt64(initialCount) << divideShift
-  }
-
-  private func currentCount(_ now: UInt64) -> UInt32 {
-    guard !isDeadlineMode, let deadline, now < deadline else { return 0 }
-    return UInt32(truncatingIfNeeded: (deadline &- now) >> divideShift)
-  }
-
-  /// Lets the timer expire if its time has come; true if it did.
+  /// Lets the timer expire if its time has come; true if its interrupt is asked for.
   ///
-  /// Never early; a periodic timer that was looked at late fires once and keeps its phase.
-  public mutating func expire(now: UInt64) -> Bool {
-    guard let due = deadline, now >= due else { return false }
-    let entry = localVectors[3]
-    if isPeriodic, !isDeadlineMode, initialCount > 0 {
-      let period = UInt64(initialCount) << divideShift
-      deadline = due &+ ((now &- due) / period &+ 1) &* period
-    } else {
-      deadline = nil
-    }
-    guard entry >> 16 & 1 == 0 else { return false }
-    request(UInt8(truncatingIfNeeded: entry))
+  /// A host that drops the interrupt leaves all else as it is.
+  public mutating func expire(now: UInt64, isDropped: Bool = false) -> Bool {
+    guard let vector = timer.expire(now: now), !isDropped else { return false }
+    request(vector)
     return true
   }
 
@@ -303,8 +266,7 @@ public struct VirtualAPIC: Equatable, Sendable {
     guard left.id == right.id, left.base == right.base, left.requested == right.requested,
       left.inService == right.inService, left.levelTriggered == right.levelTriggered,
       left.taskPriority == right.taskPriority, left.isNMIPending == right.isNMIPending,
-      left.spurious == right.spurious, left.deadline == right.deadline, left.divide == right.divide,
-      left.initialCount == right.initialCount
+      left.spurious == right.spurious, left.timer == right.timer
     else { return false }
     for index in 0..<9 where left.localVectors[index] != right.localVectors[index] { return false }
     return true

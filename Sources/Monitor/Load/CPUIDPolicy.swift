@@ -58,7 +58,12 @@ public struct CPUIDPolicy: Sendable {
       // LAHF, ABM, PREFETCHW; SVM, TOPOEXT and the AVX extensions (XOP, FMA4) are hidden.
       value.ecx &= 1 << 0 | 1 << 5 | 1 << 8
       return value
-    case 0x8000_0002...0x8000_0007: return host(leaf, 0)
+    case 0x8000_0002...0x8000_0006: return host(leaf, 0)
+    case 0x8000_0007:
+      // The counter is invariant: Linux would measure it anew on every CPU otherwise.
+      var value = host(leaf, 0)
+      value.edx |= 1 << 8
+      return value
     case 0x8000_0008:
       return CPUIDResult(eax: 48 << 8 | UInt32(markBit) + 1, ebx: 0, ecx: 0, edx: 0)
     case 0x8000_001E where personality == .snp:

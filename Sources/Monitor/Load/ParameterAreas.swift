@@ -73,7 +73,7 @@ public struct ParameterAreas: Sendable {
   }
 
   /// What this host writes for a type; nil for one that it cannot.
-  private static func value(_ kind: HeaderType, _ machine: GuestMachine) -> [UInt8]? {
+  static func value(_ kind: HeaderType, _ machine: GuestMachine) -> [UInt8]? {
     var out = ByteList()
     switch kind {
     case .vpCountParameter:

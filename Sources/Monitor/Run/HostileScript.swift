@@ -49,6 +49,20 @@ public struct HostileScript: RawRepresentable, Hashable, Sendable {
   /// Every script.
   public static let all: [HostileScript] = (0...17).map { HostileScript(rawValue: $0) }
 
+  /// Whether its chances are single requests of a guest, not every exit or exchange.
+  var comesRarely: Bool {
+    switch self {
+    case .refusePageState, .halfPageState, .lyingCPUID, .dropInterrupts, .throttleMessages: true
+    default: false
+    }
+  }
+
+  /// What `script` lies about in the parameters: one to four of the four lies, by the seed.
+  public static func lies(_ script: HostileScript?, seed: UInt64) -> ParameterLies {
+    guard script == .lyingParameters || script == .random && seed & 1 == 1 else { return [] }
+    return ParameterLies(rawValue: UInt8(truncatingIfNeeded: seed % 15) &+ 1)
+  }
+
   /// The name on the command line.
   public var name: String {
     switch rawValue {

@@ -5,7 +5,7 @@ import SNP
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
 /// `snp|tdx|raw [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME]
-/// [test=NAME] [strict] [count-breaches] [trace]`; words of the guest follow after `--`.
+/// [limit=SECONDS] [l2=N] [absent=N] [late=N] [start-seed=N] [drop-interrupts] [test=NAME] [strict] [count-breaches] [verbose]`; words of the guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
   public enum Personality: UInt8, Sendable {
@@ -33,14 +33,20 @@ public struct RunOptions: Equatable, Sendable {
   public var seed: UInt64 = 1
   /// The script that the host plays.
   public var hostile: HostileScript?
+  /// How long a run under attack lasts at most, seconds.
+  public var hostileSeconds: UInt64 = 20
+  /// How many L2 virtual machines a TD has.
+  public var l2Count = 1
+  /// When a TD's vCPUs are let in.
+  public var schedule = TDXSchedule()
   /// The built-in guest to run instead of an image.
   public var selfTest: SelfTest?
   /// Whether relaxed table walks and fetches count as violations (svm-monitor.md §2, rule b).
   public var isStrict = false
   /// Whether breaches are counted only, and do not end the run.
   public var countsBreaches = false
-  /// Whether every exit is logged.
-  public var isTraced = false
+  /// Whether the monitor says what it did before the guest started.
+  public var isVerbose = false
   /// Where the guest's own words begin in the command line; nil = none.
   public var guestWords: Int?
 
@@ -82,8 +88,20 @@ public struct RunOptions: Equatable, Sendable {
       isStrict = true
     } else if word.matches("count-breaches", line) {
       countsBreaches = true
-    } else if word.matches("trace", line) {
-      isTraced = true
+    } else if word.matches("verbose", line) {
+      isVerbose = true
+    } else if let value = word.value(of: "limit", line) {
+      hostileSeconds = try value.number("limit", 1, 3600, line)
+    } else if word.matches("drop-interrupts", line) {
+      schedule.dropsInterrupts = true
+    } else if let value = word.value(of: "absent", line) {
+      schedule.absent = Int(truncatingIfNeeded: try value.number("absent", 0, 1023, line))
+    } else if let value = word.value(of: "late", line) {
+      schedule.late = Int(truncatingIfNeeded: try value.number("late", 0, 1023, line))
+    } else if let value = word.value(of: "start-seed", line) {
+      schedule.seed = try value.number("start-seed", 0, .max, line)
+    } else if let value = word.value(of: "l2", line) {
+      l2Count = Int(truncatingIfNeeded: try value.number("l2", 0, 3, line))
     } else if let value = word.value(of: "memory", line) {
       memory = try value.number("memory", 8, 65536, line)
     } else if let value = word.value(of: "cbit", line) {

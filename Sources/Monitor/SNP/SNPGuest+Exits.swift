@@ -27,12 +27,12 @@ extension SNPGuest {
       cpu.skip(1)
       leave(index, vmpl, .hlt)
       setHalted(index, vmpl, true)
-    case .shutdown: stop(.panic, index, "triple fault")
+    case .shutdown: stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "triple fault")
     case .cpuid, .io, .rdpmc, .invd, .wbinvd, .monitor, .mwait, .dr7Read, .dr7Write:
       raiseVC(index, vmpl, code)
     case .invlpga, .vmrun, .vmload, .vmsave, .stgi, .clgi, .skinit, .icebp:
       raise(index, vmpl, Vector.invalidOpcode)
-    default: stop(.panic, index, "unexpected exit")
+    default: stop(.crashed, index, "unexpected exit")
     }
   }
 
@@ -75,7 +75,9 @@ extension SNPGuest {
     do throws(DeliveryFailure) {
       try ExceptionFrame.deliver(vector: vector, errorCode: errorCode, &cpu, &view, markBit: cMask)
     } catch {
-      if cpu.codeSize != .bits64 { stop(.panic, index, "#VC outside 64-bit mode") }
+      if cpu.codeSize != .bits64 {
+        stop(host.script == nil ? .crashed : tripleFaultEnding(cpu), index, "#VC outside 64-bit mode")
+      }
       raise(index, vmpl, Vector.doubleFault, errorCode: 0)
     }
   }
@@ -143,8 +145,6 @@ extension SNPGuest {
   }
 
   func setGHCB(_ index: Int, _ vmpl: VMPL, _ value: GHCBMSR) {
-    var level = processors[index].levels[Int(vmpl.rawValue)]
-    level?.ghcbMSR = value
-    processors[index].levels[Int(vmpl.rawValue)] = level
+    processors[index].levels[Int(vmpl.rawValue & 3)]?.ghcbMSR = value
   }
 }

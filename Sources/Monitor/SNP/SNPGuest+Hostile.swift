@@ -1,4 +1,4 @@
-// SNPGuest+Hostile: what a hostile host does between exits, and whether a secret came out.
+// SNPGuest+Hostile: what a hostile host does to an SNP guest, and whether a secret came out.
 
 import Bits
 import Model
@@ -7,80 +7,215 @@ import Seams
 import X86
 
 extension SNPGuest {
-  /// One move of the script, before the vCPU goes on.
-  func play(_ index: Int) {
-    guard host.script != nil else { return }
-    if host.strikes(.remap) { takeBack(randomPage()) }
-    if host.strikes(.swap) { swap(randomPage(), randomPage()) }
-    if host.strikes(.doubleMap) { doubleMap(randomPage(), randomPage()) }
-    if host.strikes(.forgeExit), let vmpl = machine.vcpus[index].running,
-      cpu(index, vmpl).codeSize == .bits64
-    {
-      raiseVC(index, vmpl, .cpuid)
+  /// Moves of the script before the vCPU goes on; a step if it does not.
+  func play(_ index: Int) -> NextStep? {
+    guard let limit = host.limit else { return nil }
+    let now = hardware.timeStamp()
+    if now >= limit { conclude(.stillRunning) }
+    if let until = host.stalled(index, now: now, ticksPerSecond: options.cpuid.ticksPerSecond) {
+      account(index)
+      processors[index].alarm = nil
+      return .wait(until: min(until, limit))
     }
-    if host.strikes(.floodInterrupts) || host.strikes(.duplicateInterrupts) {
-      let vector = UInt8(truncatingIfNeeded: 32 &+ host.draw() >> 32 % 200)
+    if host.strikes(.remap) { takeBack(index, pickPage()) }
+    if host.strikes(.swap) { swap(index, pickPage(), pickPage()) }
+    if host.strikes(.doubleMap) { doubleMap(index, pickPage(), pickPage()) }
+    if host.strikes(.forgeExit) { forge(index) }
+    for script in [HostileScript.floodInterrupts, .duplicateInterrupts] where host.strikes(script) {
+      let vector =
+        script == .floodInterrupts ? UInt8(32 &+ host.draw(below: 224)) : processors[index].lastVector
       for number in 0..<UInt8(4) { withAPIC(index, VMPL(rawValue: number)) { $0.request(vector) } }
+      if script == .floodInterrupts { ring(index, vector) }
     }
     if host.strikes(.switchOutOfTurn) {
-      _ = machine.hostSwitch(index, to: VMPL(rawValue: UInt8(truncatingIfNeeded: host.draw() >> 32 & 3)))
+      _ = machine.hostSwitch(index, to: VMPL(rawValue: UInt8(host.draw(below: 4))))
     }
-    if host.strikes(.startTwice), let vmpl = machine.vcpus[index].next {
-      // The second start of a running vCPU: the same VMSA on another one.
-      let other = Int(truncatingIfNeeded: host.draw() >> 32 % UInt64(max(1, processors.count)))
-      if other != index { machine.offerVMSA(machine.vcpus[index].vmsa(vmpl), vcpu: other, vmpl: vmpl) }
+    if host.strikes(.startTwice), let vmpl = machine.vcpus[index].next ?? machine.vcpus[index].running {
+      // The same VMSA on another vCPU: VMRUN finds it in use, or the guest goes on there.
+      let other = Int(host.draw(below: UInt64(processors.count)))
+      if other != index {
+        machine.offerVMSA(machine.vcpus[index].vmsa(vmpl), vcpu: other, vmpl: vmpl)
+        hardware.kick(other)
+      }
     }
+    return nil
   }
 
-  private func randomPage() -> GuestPage {
-    GuestPage(rawValue: host.draw() >> 16 % max(1, backing.ramPageCount))
+  /// A private page: every other time one that the guest touched lately.
+  private func pickPage() -> GuestPage {
+    if host.draw() & 1 << 20 != 0, touchedCount > 0 {
+      return touched[Int(host.draw(below: UInt64(min(touchedCount, 64))))]
+    }
+    return GuestPage(rawValue: host.draw(below: backing.ramPageCount))
+  }
+
+  /// Remembers a page that the guest uses.
+  func noteTouched(_ page: GuestPage) {
+    guard host.script != nil else { return }
+    touched[touchedCount & 63] = page
+    touchedCount &+= 1
   }
 
   /// RMPUPDATE to the hypervisor and back to the guest: Validated and contents are gone (reference B.1.2).
-  private func takeBack(_ page: GuestPage) {
-    guard let entry = machine.memory.nested[page],
-      let old = machine.memory.rmp.governing(entry.page), old.isAssigned, old.pageSize == .size4K,
+  private func takeBack(_ index: Int, _ page: GuestPage) {
+    guard let entry = machine.memory.nested[page] else { return }
+    if machine.memory.rmp.governing(entry.page)?.pageSize == .size2M {
+      guard machine.memory.psmash(entry.page.base2M) == .success else { return }
+      remapAll(page.base2M, count: 512)
+    }
+    guard let old = machine.memory.rmp.governing(entry.page), old.isAssigned,
       machine.memory.rmpUpdate(entry.page, .hypervisorOwned()) == .success
     else { return }
+    machine.memory.nested[page] = NestedEntry(page: entry.page)
+    remapAll(page, count: 1)
+    flushOthers(index)
     scramble(entry.page)
     _ = machine.memory.rmpUpdate(
       entry.page,
       RMPUpdateRecord(
         guestAddress: page.address, assigned: true, pageSize: .size4K, immutable: false,
         asid: machine.configuration.asid))
-    remapAll(page, count: 1)
   }
 
   /// Two guest pages change their system pages; the reverse map sees it.
-  private func swap(_ first: GuestPage, _ second: GuestPage) {
-    let one = machine.memory.nested[first]
-    machine.memory.nested[first] = machine.memory.nested[second]
-    machine.memory.nested[second] = one
+  private func swap(_ index: Int, _ first: GuestPage, _ second: GuestPage) {
+    guard let one = machine.memory.nested[first], let two = machine.memory.nested[second] else { return }
+    machine.memory.nested[first] = NestedEntry(page: two.page)
+    machine.memory.nested[second] = NestedEntry(page: one.page)
     remapAll(first, count: 1)
     remapAll(second, count: 1)
+    flushOthers(index)
   }
 
   /// One system page behind two guest pages; the reverse map sees it.
-  private func doubleMap(_ first: GuestPage, _ second: GuestPage) {
-    machine.memory.nested[second] = machine.memory.nested[first]
+  private func doubleMap(_ index: Int, _ first: GuestPage, _ second: GuestPage) {
+    guard let one = machine.memory.nested[first] else { return }
+    machine.memory.nested[second] = NestedEntry(page: one.page)
     remapAll(second, count: 1)
+    flushOthers(index)
   }
 
-  /// A word that a guest plants in what must stay private: "APUS-CANARY".
-  static var canary: (UInt64, UInt64) { (0x4E41_432D_5355_5041, 0x0000_0000_0059_5241) }
+  /// An exception or #HV that nothing caused, as far as the level's injection mode lets a host.
+  private func forge(_ index: Int) {
+    guard let vmpl = machine.vcpus[index].running ?? machine.vcpus[index].next,
+      processors[index].levels[Int(vmpl.rawValue & 3)] != nil
+    else { return }
+    var cpu = cpu(index, vmpl)
+    guard !cpu[VMCB.eventInjection].bit(31), cpu.codeSize == .bits64 else { return }
+    let code = UInt32(truncatingIfNeeded: host.draw() >> 32 & 0x7F)
+    for event in [EventInjection(.exception, vector: 29, errorCode: code), .hypervisorInjection] {
+      guard case .inject = machine.hostInjection(index, vmpl, event, hardware) else { continue }
+      if event == .hypervisorInjection {
+        cpu[VMCB.eventInjection] = event.rawValue
+      } else {
+        deliverFrame(index, vmpl, vector: 29, errorCode: code)
+      }
+      return
+    }
+  }
 
-  /// A page that the hypervisor owns, or shares, and that holds a canary; nil if there is none.
-  func leakedPage() -> GuestPage? {
-    for number in 0..<backing.ramPageCount {
-      let page = GuestPage(rawValue: number)
-      guard let entry = machine.memory.nested[page], machine.memory.hostMayWrite(entry.page) else { continue }
-      for offset in stride(from: 0, to: 4088, by: 8)
-      where hardware.load(entry.page, offset) == Self.canary.0
-        && hardware.load(entry.page, offset + 8) & 0xFF_FFFF == Self.canary.1
-      {
-        return page
+  /// A vector into the doorbell of the level that runs, whether its APIC would have it or not.
+  private func ring(_ index: Int, _ vector: UInt8) {
+    guard let vmpl = machine.vcpus[index].running ?? machine.vcpus[index].next,
+      processors[index].levels[Int(vmpl.rawValue & 3)] != nil
+    else { return }
+    var cpu = cpu(index, vmpl)
+    guard !cpu[VMCB.eventInjection].bit(31),
+      machine.features(index, vmpl, hardware).contains(.restrictedInjection),
+      case .inject(let event) = machine.ringDoorbell(index, vmpl, vector: vector, &hardware)
+    else { return }
+    cpu[VMCB.eventInjection] = event.rawValue
+  }
+
+  // MARK: Answers
+
+  /// The answer to an MSR request as the host gives it.
+  func distort(_ answer: GHCBMSR) -> GHCBMSR {
+    guard host.script != nil else { return answer }
+    let old = lastAnswer
+    lastAnswer = answer
+    if host.strikes(.replayReply) { return old ?? answer }
+    if host.strikes(.corruptReply) { return GHCBMSR(rawValue: answer.rawValue ^ 1 << host.draw(below: 64)) }
+    return answer
+  }
+
+  /// The answer in a GHCB page as the host gives it.
+  func distortPage(_ system: SystemPage) {
+    guard host.script != nil else { return }
+    if lastPage == nil { lastPage = hardware.allocatePage() }
+    if let lastPage, host.strikes(.replayReply) {
+      for offset in stride(from: 0, to: 4096, by: 8) {
+        hardware.store(system, offset, hardware.load(lastPage, offset))
+      }
+    } else if let lastPage {
+      for offset in stride(from: 0, to: 4096, by: 8) {
+        hardware.store(lastPage, offset, hardware.load(system, offset))
       }
     }
-    return nil
+    if host.strikes(.corruptReply) {
+      // Mostly where answers lie: registers, exit information, the shared buffer's start.
+      let offset = Int(host.draw(below: host.draw() & 1 << 20 == 0 ? 0x80 : 0x200)) * 8
+      hardware.store(system, offset, hardware.load(system, offset) ^ 1 << host.draw(below: 64))
+    }
+  }
+
+  /// A page-state list of which the host does the first half, or of one entry nothing, and calls it done.
+  ///
+  /// Nil if the host is honest now; otherwise what the header must say afterwards.
+  func halvePageState(_ system: SystemPage, _ page: GuestPage) -> (offset: Int, header: UInt64)? {
+    guard host.strikes(.halfPageState) else { return nil }
+    let offset = hardware.load(system, GHCBPage.scratch) &- page.address
+    guard offset >= 0x800, offset <= 0xFE8, offset & 7 == 0 else { return nil }
+    let header = PageStateHeader(rawValue: hardware.load(system, Int(offset)))
+    guard header.current <= header.end, Int(header.end) < PageStateHeader.maximumCount else { return nil }
+    let last = header.end
+    let half =
+      header.current == last
+      ? PageStateHeader(current: last &+ 1, end: last)
+      : PageStateHeader(current: header.current, end: header.current &+ (last &- header.current) / 2)
+    hardware.store(system, Int(offset), half.rawValue)
+    return (Int(offset), PageStateHeader(current: last &+ 1, end: last).rawValue)
+  }
+
+  // MARK: Secrets
+
+  /// Whether `page` holds a canary or the beginning of one of the guest's message keys.
+  private func holdsSecret(_ page: SystemPage) -> Bool {
+    let keys = messageKeys
+    var before: UInt64 = 0
+    for offset in stride(from: 0, to: 4096, by: 8) {
+      let word = hardware.load(page, offset)
+      if word != 0, word == keys[0] || word == keys[1] || word == keys[2] || word == keys[3] { return true }
+      if before != 0, Canary.starts(in: before, word) { return true }
+      before = word
+    }
+    return Canary.starts(in: before, 0)
+  }
+
+  /// Looks at a page that the hypervisor could read until now.
+  func scanShared(_ page: GuestPage, _ system: SystemPage) {
+    if leak == nil, holdsSecret(system) { leak = page.address }
+  }
+
+  /// Looks at every page that the hypervisor can read.
+  func scanSharedMemory() {
+    for number in 0..<backing.ramPageCount where leak == nil {
+      let page = GuestPage(rawValue: number)
+      guard let entry = machine.memory.nested[page], machine.memory.hostMayWrite(entry.page) else { continue }
+      scanShared(page, entry.page)
+    }
+  }
+
+  /// Ends the run: secrets are looked for first.
+  func conclude(_ ending: RunEnding) -> Never {
+    scanSharedMemory()
+    hardware.conclude(ending, host, leak: leak)
+  }
+}
+
+extension NAEEvent {
+  /// Whether an exit code asks for a guest message to be passed on.
+  static func isGuestMessage(_ code: UInt64) -> Bool {
+    code == guestRequest.rawValue || code == extendedGuestRequest.rawValue
   }
 }

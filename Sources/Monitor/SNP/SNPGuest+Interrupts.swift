@@ -37,8 +37,9 @@ extension SNPGuest {
 
   /// Makes a vector wait, as often as the host pleases.
   func post(_ vector: UInt8, to target: Int, _ vmpl: VMPL) {
-    if host.drops() { return }
+    if host.strikes(.dropInterrupts) { return }
     makeLevel(target, vmpl)
+    processors[target].lastVector = vector
     withAPIC(target, vmpl) { $0.request(vector) }
   }
 
@@ -57,7 +58,11 @@ extension SNPGuest {
   /// Lets the timers of all levels of a vCPU expire.
   func expireTimers(_ index: Int) {
     let now = guestTime(index)
-    for number in 0..<UInt8(4) { withAPIC(index, VMPL(rawValue: number)) { _ = $0.expire(now: now) } }
+    for number in 0..<UInt8(4) {
+      let vmpl = VMPL(rawValue: number)
+      let isDue = withAPIC(index, vmpl) { $0.deadline.map { $0 <= now } ?? false } ?? false
+      if isDue { withAPIC(index, vmpl) { _ = $0.expire(now: now, isDropped: host.strikes(.dropInterrupts)) } }
+    }
   }
 
   /// When the next timer of a vCPU expires, in physical ticks.
@@ -67,6 +72,7 @@ extension SNPGuest {
       guard let due = withAPIC(index, VMPL(rawValue: number), { $0.deadline }) ?? nil else { continue }
       first = min(first ?? .max, due &+ processors[index].timeOffset)
     }
+    if let limit = host.limit { first = min(first ?? .max, limit) }
     return first
   }
 

@@ -38,7 +38,7 @@ extension SNPGuest {
         cpu[VMCB.cr2] = linearAddress(index, vmpl, info)
         raiseVC(index, vmpl, .pageNotValidated)
       case .nested(let code): hostFault(index, vmpl, code, page)
-      default: stop(.panic, index, "an access failed in an unknown way")
+      default: stop(.crashed, index, "an access failed in an unknown way")
       }
     }
   }
@@ -68,7 +68,7 @@ extension SNPGuest {
   private func noteRepeat(_ index: Int, _ address: UInt64) {
     if processors[index].lastFault == address {
       processors[index].faultRepeats &+= 1
-      if processors[index].faultRepeats > 100_000 { stop(.panic, index, "a nested fault repeats") }
+      if processors[index].faultRepeats > 100_000 { stop(.crashed, index, "a nested fault repeats") }
     } else {
       processors[index].lastFault = address
       processors[index].faultRepeats = 0
@@ -109,6 +109,7 @@ extension SNPGuest {
     guard let pair = roots[Int(vmpl.rawValue)] else { return }
     let table = isUnpaged ? pair.unpaged : pair.paged
     let number = page.rawValue | (isMarked ? cMask >> 12 : 0)
+    if isPrivate { noteTouched(page) }
     guard isPrivate else {
       guard let (system, isWritable) = machine.memory.sharedMapping(page) else { return }
       if !table.map(number, to: system, isWritable ? .write : [], &hardware) { outOfMemory() }

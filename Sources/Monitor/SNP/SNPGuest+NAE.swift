@@ -112,7 +112,7 @@ extension SNPGuest {
   private func portOut(_ port: UInt16, _ byteCount: Int, _ value: UInt32) {
     switch DevicePolicy.access(port: port) {
     case .pass: hardware.portWrite(port, byteCount: UInt8(byteCount), value)
-    case .verdict: finish(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail)
+    case .verdict: conclude(.verdict(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail))
     default: break
     }
   }

@@ -30,7 +30,7 @@ extension SNPGuest {
 
   /// What the vCPU does now: enters a level, or waits for one, for an event, or for its start.
   func resume(_ index: Int) -> NextStep {
-    play(index)
+    if let step = play(index) { return step }
     expireTimers(index)
     if processors[index].resetHold != nil { return wait(index) }
     preferPrivileged(index)
@@ -39,16 +39,24 @@ extension SNPGuest {
     if machine.vcpus[index].running == nil {
       switch machine.vmrun(index, vmpl, &hardware) {
       case .entered: break
-      case .invalid: refused(index, vmpl, "VMRUN is invalid")
-      case .busy: refused(index, vmpl, "VMRUN of a VMSA in use")
+      case .invalid:
+        makeLevel(index, vmpl)
+        stop(.denied, index, "VMRUN is invalid")
+      case .busy:
+        // Only a hostile host runs a VMSA twice; it may try again.
+        guard host.script == nil else { return later(index) }
+        makeLevel(index, vmpl)
+        stop(.denied, index, "VMRUN of a VMSA in use")
       }
     }
     return enter(index, vmpl)
   }
 
-  private func refused(_ index: Int, _ vmpl: VMPL, _ reason: String) -> Never {
-    makeLevel(index, vmpl)
-    stop(host.script == nil ? .violation : .panic, index, reason)
+  /// A millisecond's pause.
+  private func later(_ index: Int) -> NextStep {
+    account(index)
+    processors[index].alarm = nil
+    return .wait(until: hardware.timeStamp() &+ options.cpuid.ticksPerSecond / 1000)
   }
 
   private func wait(_ index: Int) -> NextStep {
@@ -67,9 +75,7 @@ extension SNPGuest {
   }
 
   func setHalted(_ index: Int, _ vmpl: VMPL, _ isHalted: Bool) {
-    var level = processors[index].levels[Int(vmpl.rawValue)]
-    level?.isHalted = isHalted
-    processors[index].levels[Int(vmpl.rawValue)] = level
+    processors[index].levels[Int(vmpl.rawValue & 3)]?.isHalted = isHalted
   }
 
   /// Loads the VMSA if another level or nobody ran, and prepares the VMCB.
@@ -82,9 +88,7 @@ extension SNPGuest {
       let page = machine.memory.nested[vmsa]?.page
     {
       VMSACodec.load(page, into: &cpu, hardware)
-      var level = processors[index].levels[place]
-      level?.loaded = vmsa
-      processors[index].levels[place] = level
+      processors[index].levels[place]?.loaded = vmsa
     }
     chooseRoot(index, vmpl, &cpu)
     injectEvents(index, vmpl, &cpu)
@@ -109,9 +113,7 @@ extension SNPGuest {
     guard let pair = roots[place] else { return }
     let isUnpaged = !cpu[VMCB.cr0].bit(31)
     cpu[VMCB.nestedCR3] = (isUnpaged ? pair.unpaged : pair.paged).root.address
-    var level = processors[index].levels[place]
-    level?.usesUnpagedRoot = isUnpaged
-    processors[index].levels[place] = level
+    processors[index].levels[place]?.usesUnpagedRoot = isUnpaged
   }
 
   /// An automatic exit: the VMSA is free again and tells what happened.
@@ -127,9 +129,7 @@ extension SNPGuest {
       interruption: cpu[VMCB.exitIntInfo],
       &hardware)
     // A more privileged level, on any CPU, may change the registers now: they are loaded again.
-    var level = processors[index].levels[Int(vmpl.rawValue)]
-    level?.loaded = nil
-    processors[index].levels[Int(vmpl.rawValue)] = level
+    processors[index].levels[Int(vmpl.rawValue & 3)]?.loaded = nil
   }
 
   /// Time that the monitor took is not the guest's.

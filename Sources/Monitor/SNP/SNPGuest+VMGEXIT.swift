@@ -10,8 +10,12 @@ extension SNPGuest {
   /// Serves VMGEXIT by the value of the level's GHCB MSR (reference B.4); the exit itself is booked already.
   func vmgexit(_ index: Int, _ vmpl: VMPL) {
     guard let request = processors[index].levels[Int(vmpl.rawValue)]?.ghcbMSR else { return }
-    if request.code == .pageStateRequest, host.refuses(.refusePageState) {
+    if request.code == .pageStateRequest, host.strikes(.refusePageState) {
       setGHCB(index, vmpl, GHCBMSR(.pageStateResponse, upper: 0x8000_0000))
+      return
+    }
+    if request.code == .pageStateRequest, host.strikes(.halfPageState) {
+      setGHCB(index, vmpl, GHCBMSR(.pageStateResponse, upper: 0))
       return
     }
     let before = request.code == .pageStateRequest ? state(GuestPage(rawValue: request.statePage)) : nil
@@ -33,9 +37,8 @@ extension SNPGuest {
     }
     if request.code == .pageStateRequest { converted(GuestPage(rawValue: request.statePage), before, index) }
     // The answer belongs to the level that asked, whichever runs next.
-    var answer = machine.vcpus[index].ghcbMSR
-    if request.code != .page { host.spoil(&answer) }
-    setGHCB(index, vmpl, answer)
+    let answer = machine.vcpus[index].ghcbMSR
+    setGHCB(index, vmpl, request.code == .page ? answer : distort(answer))
   }
 
   private func terminated(_ index: Int, _ set: UInt8, _ code: UInt8) -> Never {
@@ -44,7 +47,7 @@ extension SNPGuest {
     hardware.write(" code ")
     hardware.write(decimal: UInt64(code))
     hardware.endLine()
-    stop(.panic, index, "terminated")
+    stop(.terminated, index, "terminated")
   }
 
   /// Serves a GHCB page.
@@ -52,12 +55,15 @@ extension SNPGuest {
     guard let system = machine.memory.nested[page]?.page else { return }
     let isPageState = hardware.load(system, GHCBPage.exitCode) == NAEEvent.pageStateChange.rawValue
     let ranges = isPageState ? pageStateRanges(page, system) : []
-    if isPageState, host.refuses(.refusePageState) {
+    if isPageState, host.strikes(.refusePageState) {
       machine.failNAE(index, &hardware)
       return
     }
     let before = ranges.map { state($0) }
-    host.throttle(&machine)
+    if NAEEvent.isGuestMessage(hardware.load(system, GHCBPage.exitCode)), host.strikes(.throttleMessages) {
+      machine.throttleNextMessage()
+    }
+    let half = isPageState ? halvePageState(system, page) : nil
     switch machine.naeRequest(index, page, &hardware) {
     case .answered, .switched: break
     case .emulate(let event, let info1, let info2): emulate(index, vmpl, event, info1, info2, page, system)
@@ -66,8 +72,9 @@ extension SNPGuest {
     case .resetHold: processors[index].resetHold = .page
     case .terminated(let set, let code): terminated(index, set, code)
     }
+    if let half { hardware.store(system, half.offset, half.header) }
     for place in ranges.indices { converted(ranges[place], before[place], index) }
-    host.spoilPage(system, &hardware)
+    distortPage(system)
   }
 
   /// The pages that a list names, as the host is going to read it: at most 253 entries of at most 512 pages.
@@ -96,6 +103,7 @@ extension SNPGuest {
   private func converted(_ page: GuestPage, _ before: Bool?, _ index: Int) {
     guard let before, let after = state(page), let system = machine.memory.nested[page]?.page else { return }
     remapAll(page, count: 1)
+    if before, !after { scanShared(page, system) }
     if before != after { scramble(system) }
     if before != after, !before { flushOthers(index) }
   }

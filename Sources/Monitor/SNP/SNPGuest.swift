@@ -20,6 +20,8 @@ public struct SNPOptions: Sendable {
   public var hostile: HostileScript?
   /// The seed of everything random.
   public var seed: UInt64 = 1
+  /// How long a run under attack lasts at most, seconds.
+  public var hostileSeconds: UInt64 = 20
 
   /// Options with this CPUID policy.
   public init(cpuid: CPUIDPolicy) { self.cpuid = cpuid }
@@ -41,6 +43,18 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   let msrMap: SystemPage
   var reportedBreaches: UInt32 = 0
   var host: HostileHost
+  /// The pages that the guest touched last.
+  var touched = InlineArray<64, GuestPage>(repeating: GuestPage(rawValue: 0))
+  /// How many pages it has touched.
+  var touchedCount = 0
+  /// The last answer by MSR, and a copy of the last one by page, for replays.
+  var lastAnswer: GHCBMSR?
+  /// See `lastAnswer`.
+  var lastPage: SystemPage?
+  /// What to look for besides canaries.
+  let messageKeys: InlineArray<4, UInt64>
+  /// Where the first secret was found that the hypervisor can read, bytes.
+  var leak: UInt64?
   /// Pages that were mapped against rule b.
   public internal(set) var relaxedPageCount: UInt64 = 0
 
@@ -52,12 +66,15 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
     self.hardware = hardware
     processors = []
     for _ in 0..<machine.vcpus.count { processors.append(SNPProcessor()) }
+    messageKeys = machine.firmware.messageKeyWords
     self.machine = machine
     self.options = options
     self.backing = backing
     self.ioMap = ioMap
     self.msrMap = msrMap
-    host = HostileHost(options.hostile, seed: options.seed)
+    host = HostileHost(
+      options.hostile, seed: options.seed, cpuCount: processors.count, now: hardware.timeStamp(),
+      limit: options.hostileSeconds &* options.cpuid.ticksPerSecond)
   }
 
   /// A word with only the C-bit.
@@ -68,10 +85,10 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
 
   /// The stopped vCPU at `vmpl`, whose level must exist.
   func cpu(_ index: Int, _ vmpl: VMPL) -> PageCPU<Hardware> {
-    let level = processors[index].levels[Int(vmpl.rawValue & 3)]
+    let place = Int(vmpl.rawValue & 3)
     return PageCPU(
-      vmcb: level?.vmcb ?? SystemPage(rawValue: 0), registers: level?.registers ?? SystemPage(rawValue: 0),
-      memory: hardware)
+      vmcb: processors[index].levels[place]?.vmcb ?? SystemPage(rawValue: 0),
+      registers: processors[index].levels[place]?.registers ?? SystemPage(rawValue: 0), memory: hardware)
   }
 
   /// Makes VMCB, registers and nested roots of a level if they are not there yet.
@@ -96,13 +113,7 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   func withAPIC<Result>(
     _ index: Int, _ vmpl: VMPL, _ body: (inout VirtualAPIC) -> Result
   ) -> Result? {
-    guard processors[index].levels[Int(vmpl.rawValue & 3)] != nil else { return nil }
-    var level = processors[index].levels[Int(vmpl.rawValue & 3)]
-    guard var apic = level?.apic else { return nil }
-    let result = body(&apic)
-    level?.apic = apic
-    processors[index].levels[Int(vmpl.rawValue & 3)] = level
-    return result
+    processors[index].levels[Int(vmpl.rawValue & 3)]?.withAPIC(body)
   }
 
   func outOfMemory() -> Never {
@@ -111,7 +122,7 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   }
 
   /// Ends the run with a report of what the vCPU did.
-  func stop(_ verdict: Verdict, _ index: Int, _ reason: String) -> Never {
+  func stop(_ ending: RunEnding, _ index: Int, _ reason: String) -> Never {
     let vmpl = level(index)
     let cpu = cpu(index, vmpl)
     hardware.write("monitor: ")
@@ -129,28 +140,19 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
     hardware.write(" ")
     hardware.write(hex: cpu[VMCB.exitInfo2])
     hardware.endLine()
-    finish(verdict)
-  }
-
-  /// Ends the run: the canaries are looked for first.
-  func finish(_ verdict: Verdict) -> Never {
-    if let page = leakedPage() {
-      hardware.write("monitor: violation: a canary lies in shared memory at ")
-      hardware.write(hex: page.address)
-      hardware.endLine()
-      hardware.end(.violation)
-    }
-    hardware.end(verdict)
+    conclude(ending)
   }
 
   /// Reports a violation of `rule` at a guest page, and ends the run.
-  func violation(_ index: Int, _ rule: String, _ page: GuestPage) -> Never {
+  ///
+  /// A hostile host may have caused it: then the hardware has done its duty, and only breaches are the guest's.
+  func violation(_ index: Int, _ rule: String, _ page: GuestPage, _ ending: RunEnding = .denied) -> Never {
     hardware.write("monitor: violation of ")
     hardware.write(rule)
     hardware.write(" page ")
     hardware.write(hex: page.address)
     hardware.endLine()
-    stop(.violation, index, "violation")
+    stop(ending, index, "violation")
   }
 
   /// Reports breaches that the model has recorded since the last look (Sources/Model/README.md).
@@ -161,7 +163,7 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
     hardware.write("monitor: breach ")
     hardware.write(decimal: UInt64(breach.rule.rawValue))
     hardware.endLine()
-    violation(index, "discipline", breach.page)
+    violation(index, "discipline", breach.page, .breach)
   }
 }
 

@@ -21,6 +21,9 @@ struct SNPLevel {
   var usesUnpagedRoot = false
   /// An exception that could not be delivered when it arose; none may be lost.
   var pendingEvent: EventInjection?
+
+  /// Calls `body` with the APIC in place.
+  mutating func withAPIC<Result>(_ body: (inout VirtualAPIC) -> Result) -> Result { body(&apic) }
 }
 
 /// One vCPU.
@@ -41,6 +44,8 @@ struct SNPProcessor {
   var timeOffset: UInt64 = 0
   /// The deadline for which the physical alarm is set; nil = none.
   var alarm: UInt64?
+  /// The last vector that was posted to it.
+  var lastVector: UInt8 = 32
   /// The last nested fault's address, and how often it came in a row.
   var lastFault: UInt64 = 0
   /// See `lastFault`.

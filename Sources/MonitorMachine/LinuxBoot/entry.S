@@ -1,6 +1,6 @@
 // entry.S: from the image's start state to linuxboot_main, and from there to a kernel.
   .text
-  .globl start, linuxboot_jump
+  .globl start, linuxboot_jump, linuxboot_processor
 start:
   cld
   call linuxboot_main
@@ -19,6 +19,12 @@ linuxboot_jump:
   pushq %rax
   lretq
 1: jmp *%rdi
+
+  // A processor that the reset page has let go: RDI is its index, RSP its own.
+linuxboot_processor:
+  lgdt gdt_record
+  call linuxboot_wait
+  .weak linuxboot_wait
 
   .data
   .balign 16

@@ -1,24 +1,13 @@
 // main.c: the linuxboot stub: makes memory the guest's, builds what a boot loader builds, enters Linux.
 //
 // What lies in the areas memoryMap and madt comes from the host and is checked; the rest is measured.
-#include <stdint.h>
-
-#define PAGE __attribute__((aligned(4096)))
-#define C_BIT (1ull << 47)
+#include "linuxboot.h"
 
 void linuxboot_jump(uint64_t entry, uint64_t zero_page);
-
-struct area { uint32_t kind, reserved; uint64_t gpa, count; };
-enum { IMAGE = 1, CPUID = 4, SECRETS = 5, PARAMETERS = 6, MEMORY_MAP = 7, MADT = 8, KERNEL = 21, INITRD = 22, COMMAND_LINE = 23 };
 enum { LOAD = 0x1000000, E820_MAX = 64 };
 
 static uint8_t zero_page[4096] PAGE, tables[4096] PAGE;
 static uint64_t root[512] PAGE, directory[512] PAGE, large[4][512] PAGE;
-static struct { uint64_t next; uint32_t type, count, address; } setup_data;
-static struct {
-  uint32_t magic; uint16_t version, reserved; uint64_t secrets; uint32_t secrets_count, reserved1;
-  uint64_t cpuid; uint32_t cpuid_count, reserved2;
-} blob;
 static const struct area *areas;
 static uint32_t area_count;
 static uint64_t range_start, range_end;
@@ -26,46 +15,20 @@ static uint64_t range_start, range_end;
 static void copy(uint8_t *to, const uint8_t *from, uint64_t count) {
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
 }
-static void put(uint8_t *at, uint64_t value, int count) {
+void put(uint8_t *at, uint64_t value, int count) {
   for (int i = 0; i < count; i++) at[i] = (uint8_t)(value >> 8 * i);
 }
-static uint64_t get(const uint8_t *at, int count) {
+uint64_t get(const uint8_t *at, int count) {
   uint64_t value = 0;
   for (int i = 0; i < count; i++) value |= (uint64_t)at[i] << 8 * i;
   return value;
 }
 
-/// The guest ends itself by the GHCB MSR: set 14, and the reason.
-static _Noreturn void terminate(uint32_t reason) {
-  for (;;) {
-    __asm__ volatile("wrmsr; .byte 0xF3, 0x0F, 0x01, 0xD9"
-                     ::"c"(0xC0010130), "a"(0x100 | 14 << 12 | reason << 16), "d"(0) : "memory");
-  }
-}
-
-/// The host gives a page to the guest, by the MSR protocol: 4 KiB at a time.
-static void make_private(uint64_t page) {
-  uint64_t request = page | 1ull << 52 | 0x14, low, high;
-  __asm__ volatile("wrmsr; .byte 0xF3, 0x0F, 0x01, 0xD9; rdmsr"
-                   : "=a"(low), "=d"(high) : "c"(0xC0010130), "a"((uint32_t)request), "d"(request >> 32) : "memory");
-  if ((uint32_t)low != 0x15 || (uint32_t)high) terminate(8);
-}
-
-/// PVALIDATE to 1: EAX, and 0x100 if CF is set.
-static uint32_t validate(uint64_t address, uint64_t size) {
-  uint64_t rax = address;
-  uint8_t carry;
-  __asm__ volatile(".byte 0xF2, 0x0F, 0x01, 0xFF; setc %1"
-                   : "+a"(rax), "=r"(carry) : "c"(size), "d"(1ull) : "memory", "cc");
-  return (uint32_t)rax | (carry ? 0x100 : 0);
-}
-
-static const struct area *find(uint32_t kind) {
+const struct area *find(uint32_t kind) {
   for (uint32_t i = 0; i < area_count; i++) if (areas[i].kind == kind) return &areas[i];
   return 0;
 }
-/// Whether the image holds something in the range, which the firmware has validated.
-static int is_filled(uint64_t start, uint64_t end) {
+int is_filled(uint64_t start, uint64_t end) {
   for (uint32_t i = 0; i < area_count; i++) {
     uint64_t last = (areas[i].gpa + areas[i].count + 4095) & ~4095ull;
     if (areas[i].gpa < end && start < last) return 1;
@@ -73,27 +36,12 @@ static int is_filled(uint64_t start, uint64_t end) {
   return 0;
 }
 
-/// One to one, 4 GiB, encrypted: all that Linux asks of its loader's tables.
+/// One to one, 4 GiB, private: all that Linux asks of its loader's tables.
 static void map_memory(void) {
-  for (uint64_t i = 0; i < 2048; i++) large[i >> 9][i & 511] = i << 21 | C_BIT | 0x83;
-  for (uint64_t i = 0; i < 4; i++) directory[i] = (uint64_t)large[i] | C_BIT | 3;
-  root[0] = (uint64_t)directory | C_BIT | 3;
-  __asm__ volatile("mov %0, %%cr3" ::"r"((uint64_t)root | C_BIT) : "memory");
-}
-
-/// Accepts the pages of [start, end): 2 MiB at a time where the image has nothing; those that the host
-/// still holds are asked for first.
-static void accept(uint64_t start, uint64_t end, int is_shared) {
-  while (start < end) {
-    if (is_shared && !is_filled(start, start + 4096)) make_private(start);
-    if (!is_shared && !(start & 0x1FFFFF) && end - start >= 0x200000 && !is_filled(start, start + 0x200000)) {
-      uint32_t status = validate(start, 1);
-      if (!status) { start += 0x200000; continue; }
-      if (status != 6) terminate(1);
-    }
-    if (!is_filled(start, start + 4096) && validate(start, 0)) terminate(2);
-    start += 4096;
-  }
+  for (uint64_t i = 0; i < 2048; i++) large[i >> 9][i & 511] = i << 21 | private_bit | 0x83;
+  for (uint64_t i = 0; i < 4; i++) directory[i] = (uint64_t)large[i] | private_bit | 3;
+  root[0] = (uint64_t)directory | private_bit | 3;
+  __asm__ volatile("mov %0, %%cr3" ::"r"((uint64_t)root | private_bit) : "memory");
 }
 
 static uint32_t e820_count;
@@ -117,11 +65,11 @@ static uint64_t take_memory(const struct area *map, int is_shared) {
     uint64_t start = first << 12, end = before << 12;
     if (type != 0) {
       // Linux reads the legacy area through encrypted mappings, as firmware leaves it.
-      if (start >= 0xA0000 && end <= 0x100000) accept(start, end, 1);
+      if (start >= 0xA0000 && end <= 0x100000) platform_accept(start, end, 1);
       e820(start, end, 2);
       continue;
     }
-    accept(start, end, is_shared);
+    platform_accept(start, end, is_shared);
     if (start < range_start) e820(start, end < range_start ? end : range_start, 1);
     if (start < range_end && end > range_start) e820(start > range_start ? start : range_start, end < range_end ? end : range_end, 3);
     if (end > range_end) e820(start > range_end ? start : range_end, end, 1);
@@ -159,12 +107,13 @@ static uint64_t acpi(const struct area *host) {
     uint8_t type = from[place], length = from[place + 1];
     if (length < 2 || place + length > size) terminate(4);
     // Processors only: there is no I/O APIC to be used under the monitor.
-    if ((type == 0 || type == 9) && 512 + count + length <= sizeof tables) {
+    if ((type == 0 || type == 9) && 512 + count + length + 16 <= sizeof tables) {
       copy(madt + count, from + place, length);
       count += length;
     }
     place += length;
   }
+  count += platform_madt(madt + count);
   header(madt, "APIC", count, 5);
   sum(madt, count, 9);
   header(dsdt, "DSDT", 36, 2);
@@ -191,14 +140,6 @@ static uint64_t acpi(const struct area *host) {
   return (uint64_t)rsdp;
 }
 
-/// CPUID by the MSR protocol: EAX of `leaf`.
-static uint32_t cpuid_eax(uint32_t leaf) {
-  uint64_t low, high;
-  __asm__ volatile("wrmsr; .byte 0xF3, 0x0F, 0x01, 0xD9; rdmsr"
-                   : "=a"(low), "=d"(high) : "c"(0xC0010130), "a"(4), "d"(leaf) : "memory");
-  return (uint32_t)low == 5 ? (uint32_t)high : 0;
-}
-
 /// The measured command line, and the counter's rate: a hardware-reduced machine has no timer to measure it by.
 static uint64_t command_line(const struct area *from) {
   static char line[4096];
@@ -206,7 +147,7 @@ static uint64_t command_line(const struct area *from) {
   uint64_t count = 0;
   const char *text = (const char *)from->gpa;
   while (count < from->count && count < 2047 && text[count]) { line[count] = text[count]; count++; }
-  uint32_t rate = cpuid_eax(0x40000010);
+  uint32_t rate = platform_counter_rate();
   if (rate) {
     for (int i = 0; word[i]; i++) line[count++] = word[i];
     uint32_t unit = 1000000000;
@@ -223,9 +164,8 @@ void linuxboot_main(const uint8_t *launch) {
   range_start = get(launch + 0x18, 8);
   range_end = range_start + get(launch + 0x20, 8);
   const struct area *kernel = find(KERNEL), *initrd = find(INITRD), *line = find(COMMAND_LINE);
-  const struct area *map = find(MEMORY_MAP), *madt = find(MADT), *cpuid = find(CPUID), *secrets = find(SECRETS);
-  const struct area *parameters = find(PARAMETERS);
-  if (!kernel || !line || !map || !madt || !cpuid || !secrets || !parameters) terminate(5);
+  const struct area *map = find(MEMORY_MAP), *madt = find(MADT), *parameters = find(PARAMETERS);
+  if (!kernel || !line || !map || !madt || !parameters || !platform_is_complete()) terminate(5);
   map_memory();
   uint64_t end = take_memory(map, *(const uint8_t *)(parameters->gpa + 4) & 1);
 
@@ -247,16 +187,8 @@ void linuxboot_main(const uint8_t *launch) {
   put(zero_page + 0x228, command_line(line), 4);
   put(zero_page + 0x70, acpi(madt), 8);
 
-  // Linux finds the secrets and CPUID pages by a blob (arch/x86/include/uapi/asm/setup_data.h, type 7).
-  blob.magic = 0x45444D41;
-  blob.secrets = secrets->gpa;
-  blob.secrets_count = 4096;
-  blob.cpuid = cpuid->gpa;
-  blob.cpuid_count = 4096;
-  setup_data.type = 7;
-  setup_data.count = 4;
-  setup_data.address = (uint32_t)(uint64_t)&blob;
-  put(zero_page + 0x250, (uint64_t)&setup_data, 8);
+  platform_parameters(zero_page);
+  platform_processors((uint64_t)root | private_bit);
   __asm__ volatile("" ::"S"(zero_page) : "memory");
   linuxboot_jump(LOAD + 0x200, (uint64_t)zero_page);
 }

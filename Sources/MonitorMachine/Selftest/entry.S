@@ -71,9 +71,11 @@ probe:
   pushq %r14
   pushq %r15
   movq %rsp, probe_stack
+  movb $1, is_probing
   call *%rdi
   movl $-1, %eax
 probe_end:
+  movb $0, is_probing
   popq %r15
   popq %r14
   popq %r13
@@ -82,6 +84,9 @@ probe_end:
   popq %rbx
   ret
 fault:
+  // Outside a probe an exception is the host's doing: there is nothing to go back to.
+  cmpb $0, is_probing
+  je unexpected
   popq %rax
   movq %rax, fault_vector
   popq fault_error
@@ -90,6 +95,17 @@ fault:
   movq %rcx, fault_cr2
   movq probe_stack, %rsp
   jmp probe_end
+
+  // ReportFatalError with the vector as its code.
+unexpected:
+  popq %r12
+  movl $0x1C00, %ecx
+  xorl %eax, %eax
+  xorl %r10d, %r10d
+  movl $0x10003, %r11d
+  .byte 0x66, 0x0F, 0x01, 0xCC
+1: pause
+  jmp 1b
 
   .balign 16
 vectors:
@@ -100,8 +116,14 @@ vectors:
   .else
   pushq $0
   .endif
+  .if vector == 2
+  // NMIs come whenever the host likes.
+  addq $8, %rsp
+  iretq
+  .else
   pushq $vector
   jmp fault
+  .endif
   .set vector, vector + 1
   .endr
   // An interrupt counts, and ends itself: x2APIC EOI is native in a TD.
@@ -193,5 +215,6 @@ fault_error: .quad 0
 fault_rip: .quad 0
 fault_cr2: .quad 0
 probe_stack: .quad 0
+is_probing: .quad 0
 interrupt_count: .quad 0
 load_address: .quad 0

@@ -16,9 +16,11 @@ probe:
   pushq %r14
   pushq %r15
   movq %rsp, probe_stack
+  movb $1, is_probing
   call *%rdi
   movl $-1, %eax
 probe_end:
+  movb $0, is_probing
   popq %r15
   popq %r14
   popq %r13
@@ -27,6 +29,9 @@ probe_end:
   popq %rbx
   ret
 fault:
+  // Outside a probe an exception is the host's doing: there is nothing to go back to.
+  cmpb $0, is_probing
+  je unexpected
   popq %rax
   movq %rax, fault_vector
   popq fault_error
@@ -35,6 +40,18 @@ fault:
   movq %rcx, fault_cr2
   movq probe_stack, %rsp
   jmp probe_end
+
+  // The GHCB MSR protocol's end: set 14, and the vector as the reason.
+unexpected:
+  popq %rax
+  shll $16, %eax
+  orl $0xE100, %eax
+  xorl %edx, %edx
+  movl $0xC0010130, %ecx
+  wrmsr
+  rep; vmmcall
+1: pause
+  jmp 1b
 
   .balign 16
 vectors:
@@ -76,3 +93,7 @@ other_start:
 1: hlt
   jmp 1b
   .balign 4096
+
+  .data
+  .balign 8
+is_probing: .quad 0

@@ -277,6 +277,22 @@ static void processors(void) {
   check("B.5.1: the vCPU runs", other_count << 16 | other_value, 0x11234);
 }
 
+// What must never be seen by the host: the monitor looks for it in all shared memory at the end.
+static volatile uint64_t secret[2] = {0x4E41432D53555041, 0x595241};
+
+/// A guest that publishes its secret, for the test of the monitor's search.
+static void publish(void) {
+#ifdef LEAK
+  pvalidate((uint64_t)page, 0, 0);
+  page_state(page, 2);
+  set_encrypted(page, 0);
+  ((volatile uint64_t *)page)[5] = secret[0];
+  ((volatile uint64_t *)page)[6] = secret[1];
+#else
+  secret[0] = secret[0];
+#endif
+}
+
 void selftest_main(void) {
   prepare();
   instructions();
@@ -284,5 +300,6 @@ void selftest_main(void) {
   host();
   levels();
   processors();
+  publish();
   end();
 }

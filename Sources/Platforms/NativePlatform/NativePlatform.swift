@@ -34,6 +34,9 @@ where
     console = SerialConsole(ports: ports)
   }
 
+  /// Memory is simply there.
+  public func claimMemory(_ map: MemoryMap, _ memory: some PhysicalMemory) throws(BootInformationError) {}
+
   /// The PVH record.
   public func bootInformation(
     _ memory: some PhysicalMemory

@@ -148,7 +148,7 @@ where
   }
 
   /// Validates what the loader did not fill.
-  public func claimMemory(_ map: MemoryMap) throws(BootInformationError) {
+  public func claimMemory(_ map: MemoryMap, _ memory: some PhysicalMemory) throws(BootInformationError) {
     do throws(TerminationReason) { try claim() } catch { hardware.terminate(error) }
   }
 
@@ -164,6 +164,20 @@ where
       }
       index &+= 1
     }
+  }
+
+  /// What the loader filled and the driver goes on reading: CPUID, secrets, launch information, the host's tables.
+  public var keptMemory: MemoryMap {
+    var map = MemoryMap()
+    guard let page = launch else { return map }
+    for index in 0..<page.areaCount {
+      guard let area = page[index], area.kind != .image, area.kind != .stack, area.kind != .pageTables,
+        area.gpa >= plan.range.start.rawValue, area.gpa < plan.range.end.rawValue
+      else { continue }
+      let whole = (area.byteCount &+ (Frame.bytes &- 1)) & ~(Frame.bytes &- 1)
+      map.add(MemoryRegion(start: PhysicalAddress(area.gpa), bytes: whole, kind: .reserved))
+    }
+    return map
   }
 
   /// GHCBs and doorbells.

@@ -40,11 +40,11 @@ public protocol ReportSource: Sendable {
 public struct AttestedService: Sendable {
   /// Its identifier.
   public var id: ServiceID
-  /// Its own manifest, version 0; may be empty.
-  public var manifest: [UInt8]
+  /// Its own manifest, version 0; may be empty. INCOMPLETE or BUSY while it is being made.
+  public let manifest: @Sendable () throws(ResultCode) -> [UInt8]
 
   /// A service with its manifest.
-  public init(_ id: ServiceID, manifest: [UInt8]) {
+  public init(_ id: ServiceID, manifest: @escaping @Sendable () throws(ResultCode) -> [UInt8]) {
     self.id = id
     self.manifest = manifest
   }
@@ -56,12 +56,10 @@ public struct AttestedService: Sendable {
 public struct AttestationService<Platform: GuestPlatform, Source: ReportSource>: ProtocolService {
   private let source: Source
   private let buffer: GuestBuffer<Platform>
-  private let services: @Sendable () -> [AttestedService]
+  private let services: [AttestedService]
 
-  /// The service; `services` gives what is attested at each call.
-  public init(
-    source: Source, buffer: GuestBuffer<Platform>, services: @escaping @Sendable () -> [AttestedService]
-  ) {
+  /// The service; `services` are what is attested.
+  public init(source: Source, buffer: GuestBuffer<Platform>, services: [AttestedService]) {
     self.source = source
     self.buffer = buffer
     self.services = services
@@ -147,12 +145,11 @@ public struct AttestationService<Platform: GuestPlatform, Source: ReportSource>:
 
   /// The manifest of one service, or the table of all.
   private func manifest(_ request: AttestRequest) throws(ResultCode) -> [UInt8] {
-    let services = services()
     if let wanted = request.service {
-      for service in services where service.id == wanted { return service.manifest }
+      for service in services where service.id == wanted { return try service.manifest() }
       throw .unsupportedProtocol
     }
-    return ServicesManifest.encode(services)
+    return try ServicesManifest.encode(services)
   }
 }
 
@@ -164,21 +161,26 @@ public enum ServicesManifest {
   public static let entryByteCount = 24
 
   /// The manifest; offsets count from its start.
-  public static func encode(_ services: [AttestedService]) -> [UInt8] {
+  public static func encode(_ services: [AttestedService]) throws(ResultCode) -> [UInt8] {
     var bytes: [UInt8] = []
+    var blobs: [UInt8] = []
+    var ends: [Int] = []
     var offset = headerByteCount + entryByteCount * services.count
-    var total = offset
-    for service in services { total += service.manifest.count }
+    for service in services {
+      blobs.append(contentsOf: try service.manifest())
+      ends.append(offset + blobs.count)
+    }
+    let total = offset + blobs.count
     append(.manifest, &bytes)
     append(UInt32(truncatingIfNeeded: total), &bytes)
     append(UInt32(truncatingIfNeeded: services.count), &bytes)
-    for service in services {
-      append(service.id, &bytes)
+    for index in services.indices {
+      append(services[index].id, &bytes)
       append(UInt32(truncatingIfNeeded: offset), &bytes)
-      append(UInt32(truncatingIfNeeded: service.manifest.count), &bytes)
-      offset += service.manifest.count
+      append(UInt32(truncatingIfNeeded: ends[index] - offset), &bytes)
+      offset = ends[index]
     }
-    for service in services { bytes.append(contentsOf: service.manifest) }
+    bytes.append(contentsOf: blobs)
     return bytes
   }
 

@@ -17,6 +17,9 @@ enum LatencyCatalog {
     }
     metrics += [
       ChannelTrip(), ManySenders(), OneShotTrip(), RemoteTrip(),
+      Request(.core, .whole), Request(.core, .decode), Request(.core, .handler), Request(.core, .reply),
+      Request(.null, .whole), Request(.null, .decode), Request(.null, .dispatch), Request(.null, .handler),
+      Request(.null, .reply),
       WakeBesideSlices(),
     ]
     var ring = 1
@@ -33,7 +36,7 @@ enum LatencyCatalog {
   /// Metrics of runtime.md §6 that no run of the suite can take by itself.
   static var elsewhere: [(UInt8, String)] {
     [
-      (10, "no guest on this board"), (14, "see the cold columns of L3 and L9"),
+      (14, "see the cold columns of L3 and L9"),
       (15, "taken from images compiled with other trace levels"),
     ]
   }

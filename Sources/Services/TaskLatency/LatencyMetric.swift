@@ -20,6 +20,8 @@ protocol LatencyMetric: AnyObject {
   var canBeCold: Bool { get }
   /// Whether `operations` is the same work each time, so that its instructions can be counted.
   var canBeCounted: Bool { get }
+  /// Whether a batch of `operations` can be timed as a whole.
+  var canBeBatched: Bool { get }
   /// How many readings make sense at most.
   var sampleLimit: UInt64 { get }
   /// What the board lacks for it; nil if nothing.
@@ -40,6 +42,7 @@ extension LatencyMetric {
   var isSlow: Bool { false }
   var canBeCold: Bool { false }
   var canBeCounted: Bool { true }
+  var canBeBatched: Bool { canBeCounted }
   var sampleLimit: UInt64 { .max }
   func missing(_ host: LatencyHost) -> String? { nil }
   nonisolated(nonsending) func operations(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {}

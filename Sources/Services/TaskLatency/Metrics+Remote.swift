@@ -36,6 +36,7 @@ final class RemoteWake: LatencyMetric {
   // What is counted is the sending CPU's part: one push and one look at the owner word. The other CPU takes as long as
   // it likes, so that a whole round cannot be counted.
   var canBeCounted: Bool { target == .polling }
+  var canBeBatched: Bool { false }
   nonisolated(nonsending) func counted(
     _ count: UInt64, _ bench: LatencyBench
   ) async throws(SpawnError) -> (instructions: UInt64, locked: UInt64?)? {

@@ -112,7 +112,9 @@ final class IdleExit: LatencyMetric {
   }
 }
 
-/// L8: lateness of a periodic task. The schedule is fixed beforehand and never moved by a late wake-up, so that one long
+/// L8: lateness of a periodic task.
+///
+/// The schedule is fixed beforehand and never moved by a late wake-up, so that one long
 /// delay counts for every period it swallows (no coordinated omission).
 final class TimerLateness: LatencyMetric {
   let number: UInt8 = 8
@@ -144,6 +146,7 @@ final class TimerQueueCost: LatencyMetric {
   var key: String { "L8/\(armed)" }
   var title: String { "timer insert and cancel beside \(armed) armed" }
   var sampleLimit: UInt64 { 50_000 }
+  var canBeBatched: Bool { false }
 
   nonisolated(nonsending) func samples(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {
     _ = try await run { nodes in

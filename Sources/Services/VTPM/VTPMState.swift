@@ -1,6 +1,7 @@
 // VTPMState: the TPM that all vCPUs share: the engine, the command it works on, answers not yet collected.
 import Crypto
 public import RequestLoop
+public import SVSMProtocol
 public import TPM
 import Tasks
 
@@ -64,6 +65,11 @@ public final class VTPMState: @unchecked Sendable {
   /// Records of vCPUs that can be marked as deleted.
   private static var markedRecords: Int { 4096 }
 
+  private enum Job: Equatable {
+    case command(VTPMKey)
+    case endorsementKey
+  }
+
   private struct Answer {
     var key: VTPMKey
     var bytes: [UInt8]
@@ -73,8 +79,20 @@ public final class VTPMState: @unchecked Sendable {
   private let words = SharedWords(count: 16 + markedRecords / 64)
   // Everything below belongs to the CPU that has taken word 0.
   private var engine: TPMEngine
-  private var running: VTPMKey?
+  private var running: Job?
   private var answers: [Answer] = []
+  // TPMT_PUBLIC; empty if it could not be made.
+  private var endorsement: [UInt8]?
+  // The command under way is TPM2_ChangeEPS.
+  private var isChangingSeed = false
+
+  /// A TPM that is on, with fresh seeds of `host`; nil if that has no entropy.
+  ///
+  /// It forgets everything with the machine: there is no store for its state yet.
+  public convenience init?<Host: VTPMHost>(host: Host) {
+    guard let entropy = host.entropy() else { return nil }
+    self.init(TPMEngine(entropy: entropy.span), milliseconds: host.milliseconds())
+  }
 
   /// A TPM that is on; `engine` is nobody else's.
   public init(_ engine: TPMEngine, milliseconds: UInt64) {
@@ -124,7 +142,7 @@ public final class VTPMState: @unchecked Sendable {
       func isMarked(_ key: VTPMKey) -> Bool {
         key.vcpu.index / 64 == word && marks >> UInt64(key.vcpu.index & 63) & 1 != 0
       }
-      if let key = running, isMarked(key) { abort() }
+      if case .command(let key) = running, isMarked(key) { abort() }
       dropAnswers(isMarked)
     }
   }
@@ -158,27 +176,69 @@ public final class VTPMState: @unchecked Sendable {
       return .answer(answers.remove(at: index).bytes)
     }
     dropAnswers { $0.vcpu == key.vcpu }
-    if let other = running, other != key {
-      if other.vcpu == key.vcpu {
+    if let other = running, other != .command(key) {
+      if case .command(let old) = other, old.vcpu == key.vcpu {
         abort()
       } else {
         guard engine.advance() else { return .busy }
-        running = nil
-        keep(engine.response, for: other)
+        finish(other)
         begin(key, command, host)
         return .unfinished
       }
     }
     if running == nil { begin(key, command, host) }
     guard engine.advance() else { return .unfinished }
+    return .answer(takeResponse())
+  }
+
+  /// The answer of the command that has just ended.
+  private func takeResponse() -> [UInt8] {
     running = nil
-    return .answer(engine.response)
+    let response = engine.response
+    // Another seed, another key.
+    if isChangingSeed, response.count >= 10, response[6] | response[7] | response[8] | response[9] == 0 {
+      endorsement = nil
+    }
+    return response
+  }
+
+  private func finish(_ job: Job) {
+    running = nil
+    switch job {
+    case .command(let key): keep(takeResponse(), for: key)
+    case .endorsementKey: endorsement = engine.endorsementKey ?? []
+    }
   }
 
   private func begin<Host: VTPMHost>(_ key: VTPMKey, _ command: [UInt8], _ host: Host) {
     if engine.wantsEntropy, let entropy = host.entropy() { engine.stir(entropy.span) }
+    isChangingSeed =
+      command.count >= 10 && command[6] == 0 && command[7] == 0 && command[8] == 1 && command[9] == 0x24
     engine.begin(command, locality: 0, milliseconds: host.milliseconds())
-    running = key
+    running = .command(key)
+  }
+
+  /// TPMT_PUBLIC of the endorsement key, which the attestation manifest names.
+  ///
+  /// Made when it is first asked for, in slices: INCOMPLETE after each, from whichever vCPU; BUSY while another CPU
+  /// works here or another command was advanced; INVALID_REQUEST from a TPM in failure mode.
+  public func endorsementKey() throws(ResultCode) -> [UInt8] {
+    guard take() else { throw .busy }
+    defer { giveBack() }
+    if let endorsement {
+      guard !endorsement.isEmpty else { throw .invalidRequest }
+      return endorsement
+    }
+    if let job = running, job != .endorsementKey {
+      if engine.advance() { finish(job) }
+      throw .busy
+    }
+    if running == nil {
+      engine.beginEndorsementKey()
+      running = .endorsementKey
+    }
+    if engine.advance() { finish(.endorsementKey) }
+    throw .incomplete
   }
 
   /// Keeps an answer until its vCPU's next command.

@@ -35,7 +35,7 @@ extension TPMEngine {
     out.sized(object.name)
   }
 
-  private mutating func makePrimary(
+  mutating func makePrimary(
     _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
     let seeded = recall()

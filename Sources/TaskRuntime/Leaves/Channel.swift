@@ -61,7 +61,8 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
     return try await receiveSlowly()
   }
 
-  private nonisolated(nonsending) func receiveSlowly() async throws(WaitError) -> Element {
+  // Inlined too: a call of an async function costs as much as a wake.
+  @inline(__always) private nonisolated(nonsending) func receiveSlowly() async throws(WaitError) -> Element {
     while true {
       if let element = take() { return element }
       if isClosed { throw .closed }

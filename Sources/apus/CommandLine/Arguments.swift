@@ -102,7 +102,7 @@ struct Arguments {
     guard let number = Number.parse(text, isSize: isSize), number <= limit else {
       throw Failure(
         "\(name) \(text) is not a number up to \(limit)",
-        fix: isSize ? "write 4096, 0x1000, 64K, 16M or 1G" : "write 123 or 0x7B")
+        fix: isSize ? "write 4096, 0x1000, 64K, 16M, 1G or 1T" : "write 123 or 0x7B")
     }
     return number
   }
@@ -116,7 +116,7 @@ enum Number {
     var shift: UInt64 = 0
     if isSize {
       if digits.hasSuffix("iB") { digits.removeLast(2) }
-      for (letter, amount) in [("K", 10), ("M", 20), ("G", 30)] as [(Character, UInt64)]
+      for (letter, amount) in [("K", 10), ("M", 20), ("G", 30), ("T", 40)] as [(Character, UInt64)]
       where digits.last == letter {
         digits.removeLast()
         shift = amount

@@ -66,7 +66,7 @@ enum Verification {
         ]
       })
     if found.count == listLimit { text += "(the first \(listLimit) are listed)\n" }
-    return text + "\(path): \(breaches == 0 ? "valid" : "\(breaches) breaches")\n"
+    return text + "\(path): \(breaches == 0 ? "valid" : "\(breaches) breach\(breaches == 1 ? "" : "es")")\n"
   }
 
   static func json(_ path: String, _ found: [Violation]) -> String {

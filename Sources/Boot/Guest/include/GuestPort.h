@@ -20,6 +20,8 @@ struct guest_answer guest_td_call(uint64_t area, uint64_t pending, uint64_t rax,
 uint64_t guest_snp_event(uint64_t ghcb, uint64_t shared, uint64_t code, uint64_t info1, uint64_t info2, uint64_t rax);
 // Writes the GHCB MSR, executes VMGEXIT, reads it back.
 uint64_t guest_ghcb_msr(uint64_t value);
+// WRMSR by a GHCB event: INFO1[31:0] of the answer.
+uint64_t guest_snp_wrmsr(uint64_t ghcb, uint64_t shared, uint32_t number, uint64_t value);
 // RMPADJUST of the page at `address` (4 KiB) with operand `rdx`: EAX.
 uint64_t guest_rmpadjust(uint64_t address, uint64_t rdx);
 // One byte to a port by OUT.
@@ -28,6 +30,12 @@ void guest_out(uint16_t port, uint8_t value);
 void guest_load_idt(void);
 // One load that may fault: 1 if it did not.
 uint64_t guest_probe(uint64_t address);
+// WRMSR that may fault: 1 if it did not.
+uint64_t guest_probe_wrmsr(uint32_t number, uint64_t value);
+// The vector that the guest may send itself, how often it came, and a moment in which it can come.
+#define GUEST_VECTOR 0x50
+uint64_t guest_interrupts(void);
+void guest_open_window(void);
 // Whether an exception happened to a probe, its vector and error code.
 uint64_t guest_probe_vector(void);
 uint64_t guest_probe_error(void);

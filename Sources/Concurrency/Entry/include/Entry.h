@@ -107,6 +107,8 @@ APUS_INLINE void apus_spin_pause(void) { __builtin_ia32_pause(); }
 void apus_hosted_set_clock(uint64_t ticks);
 uint64_t apus_hosted_kicks(void);
 void apus_hosted_set_cpu(struct apus_cpu *cpu);
+void apus_hosted_yield_thread(void);
+_Noreturn void apus_hosted_leave_thread(void);
 void apus_hosted_on_threads(int64_t count, void (*body)(void *, int64_t), void *argument);
 #endif
 #endif
