@@ -159,7 +159,9 @@ let bareOnly: [Target] =
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
       "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
-    board("tdp", ["Kernel", "Machine", "TDPPlatform", "Seams", "TDX", "TaskRuntime", "Tasks", "Idle"]),
+    board(
+      "tdp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks", "X86"]),
   ]
 
 let hostedOnly: [Target] = [

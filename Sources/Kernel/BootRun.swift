@@ -13,13 +13,13 @@ extension Kernel {
     if options.number("on") == UInt64(cpu.rawValue) { dieOnRequest() }
     if cpu == CPUIndex(1), options.has("test", "stale") { staleEntry.victim(machine) }
     startTasks(cpu)
-    while true { _ = Executor.step(flush: machine.flush) }
+    while true { _ = Executor.step { self.machine.flush() } }
   }
 
   private func installExecutor(_ cpu: CPUIndex) {
     let index = UInt16(truncatingIfNeeded: cpu.rawValue)
     guard let seat = machine.makeSeat(),
-      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: machine.flush)
+      Executor.install(index: index, table: machine.ownerTable, seat: seat, flush: { self.machine.flush() })
     else { machine.panic("no memory for a CPU's executor") }
     if let ticks = options.number("stall") { Executor.setStallLimit(ticks: ticks) }
   }

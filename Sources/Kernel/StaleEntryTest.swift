@@ -26,7 +26,7 @@ final class StaleEntryTest: Sendable {
     phase.store(2, ordering: .releasing)
     wait(for: 3, Machine.Hint.self)
     stale.store(machine.load(place), ordering: .relaxed)
-    _ = Executor.step(flush: machine.flush)
+    _ = Executor.step { machine.flush() }
     fresh.store(machine.load(place), ordering: .relaxed)
     phase.store(4, ordering: .releasing)
   }

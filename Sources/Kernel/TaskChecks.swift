@@ -251,6 +251,8 @@ final class RemoteCheck: @unchecked Sendable {
       guard let task = try? spawn("target", on: 1, { await self.wait() }) else { return false }
       targets.append(task)
     }
+    // Their CPU runs: one that halts would be kicked too.
+    guard (try? spawn("runner", level: 7, on: 1) { await self.keepRunning() }) != nil else { return false }
     while standing.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
     // The last one that counted itself parks in the same run.
     for _ in 0..<1000 { await Leaf.yield() }
@@ -259,6 +261,10 @@ final class RemoteCheck: @unchecked Sendable {
     mark()
     while woken.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
     return true
+  }
+
+  private nonisolated(nonsending) func keepRunning() async {
+    while woken.load(ordering: .acquiring) < Self.wakes { await Leaf.yield() }
   }
 
   private nonisolated(nonsending) func wait() async {

@@ -11,36 +11,22 @@ public struct TDXMachine: TDXHardware {
 
   /// TDCALL.
   ///
-  /// UNSAFETY: the registers are sixteen words of the caller's; memory that a call names is the caller's to answer for.
+  /// UNSAFETY: the registers are sixteen words of the caller's, and nothing else (`GeneralRegisters`); memory that a call names is the caller's to answer for.
   public func tdcall(_ registers: inout GeneralRegisters) {
-    var words = Self.words(registers)
-    var span = words.mutableSpan
-    unsafe span.withUnsafeMutableBufferPointer { buffer in
-      if let start = buffer.baseAddress { unsafe apus_tdcall(start) }
+    unsafe withUnsafeMutablePointer(to: &registers) { pointer in
+      unsafe pointer.withMemoryRebound(to: UInt64.self, capacity: 16) { words in unsafe apus_tdcall(words) }
     }
-    Self.store(words, in: &registers)
   }
 
   /// STI; TDCALL.
   ///
   /// UNSAFETY: as `tdcall`.
   public func enableInterruptsAndTDCall(_ registers: inout GeneralRegisters) {
-    var words = Self.words(registers)
-    var span = words.mutableSpan
-    unsafe span.withUnsafeMutableBufferPointer { buffer in
-      if let start = buffer.baseAddress { unsafe apus_tdcall_open(start) }
+    unsafe withUnsafeMutablePointer(to: &registers) { pointer in
+      unsafe pointer.withMemoryRebound(to: UInt64.self, capacity: 16) { words in
+        unsafe apus_tdcall_open(words)
+      }
     }
-    Self.store(words, in: &registers)
-  }
-
-  private static func words(_ registers: GeneralRegisters) -> InlineArray<16, UInt64> {
-    var words = InlineArray<16, UInt64>(repeating: 0)
-    for number in words.indices { words[number] = registers[number] }
-    return words
-  }
-
-  private static func store(_ words: InlineArray<16, UInt64>, in registers: inout GeneralRegisters) {
-    for number in words.indices { registers[number] = words[number] }
   }
 
   /// CLI.

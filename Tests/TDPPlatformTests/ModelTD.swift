@@ -19,6 +19,14 @@ enum Step: Equatable {
   case code
 }
 
+/// What an L2 does once it runs.
+enum L2Deed {
+  /// It leaves for this reason.
+  case exit(L2Exit)
+  /// An interrupt for L1 arrives.
+  case interrupt(UInt8)
+}
+
 /// TDCALL answered by `Model`'s TrustDomain; a host call goes to `host`, other exits to a host that adds what is missing.
 final class ModelTD: TDXHardware, @unchecked Sendable {
   var td: TrustDomain
@@ -37,16 +45,28 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
   var exits: [TDExit] = []
   /// A status to answer with instead of the module's, for the next calls of a leaf.
   var forced: [(leaf: TDGLeaf, status: TDXStatus)] = []
+  /// What the L2 does at each entry, given its state, which it may change.
+  var program: (ModelTD, inout L2EnterState) -> L2Deed = { _, _ in .exit(L2Exit(.hlt)) }
+  /// RCX of every TDG.VP.ENTER.
+  var entries: [UInt64] = []
+  /// The system pages lie behind as many that nobody uses.
   static let offset: UInt64 = 4096
 
-  /// A TD of `vcpus` vCPUs and 16 MiB whose pages 0 to 31 were loaded.
-  init(vcpus: Int = 4, l2Count: Int = 1, _ change: (inout TDConfiguration) -> Void = { _ in }) {
+  /// A TD of `vcpus` vCPUs and 16 MiB whose pages 0 to 31 were loaded, and `loaded` more.
+  init(
+    vcpus: Int = 4, l2Count: Int = 1, loaded: Range<UInt64> = 0..<0,
+    _ change: (inout TDConfiguration) -> Void = { _ in }
+  ) {
     var configuration = TDConfiguration(vcpuCount: vcpus, l2Count: l2Count)
     change(&configuration)
     td = TrustDomain(configuration, windows: PageWindows(pageCount: 4096), systemPageCount: 8192)
     _ = td.addTable(GuestPage(rawValue: 0))
     for vm in 0..<l2Count { _ = td.addTable(GuestPage(rawValue: 0), vm: vm + 1) }
     for page in 0..<UInt64(32) { _ = td.addPage(GuestPage(rawValue: page), Self.system(page)) }
+    for page in loaded {
+      _ = td.addTable(GuestPage(rawValue: page))
+      _ = td.addPage(GuestPage(rawValue: page), Self.system(page))
+    }
     td.finalizeMeasurement()
     for index in 0..<vcpus { _ = td.enterFromHost(index, GeneralRegisters(), &memory) }
   }
@@ -70,6 +90,7 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
 
   private func call(_ registers: inout GeneralRegisters, isOpen: Bool) {
     let leaf = TDGLeaf(rawValue: UInt16(truncatingIfNeeded: registers.rax))
+    if leaf == .vpEnter { entries.append(registers.rcx) }
     steps.append(
       leaf != .vpVMCALL
         ? .module(leaf.rawValue) : isOpen ? .openHost(registers.r11) : .host(registers.r11))
@@ -88,7 +109,11 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
         // An honest host adds the page that is missing and lets the call run again.
         exits.append(exit)
         let page = exit.registers.r8 >> 12
-        if td.sept.leaf(GuestPage(rawValue: page)) == nil { augment(page) }
+        if exit.registers.rdx & 15 == 2 {
+          _ = td.addTable(GuestPage(rawValue: page), vm: 1)
+        } else if td.sept.leaf(GuestPage(rawValue: page)) == nil {
+          augment(page)
+        }
         _ = td.enterFromHost(vcpu, GeneralRegisters(), &memory)
       case .exitedAfter(let exit):
         exits.append(exit)
@@ -100,10 +125,42 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
         }
         for number in 0..<16 where number != 4 { registers[number] = merged[number] }
         return
-      case .enteredL2: fatalError("no test of this machine enters an L2")
+      case .enteredL2(_, let state):
+        runL2(state, &registers)
+        return
       }
     }
   }
+
+  /// Runs the L2 until L1 has its exit.
+  private func runL2(_ entered: L2EnterState, _ registers: inout GeneralRegisters) {
+    var state = entered
+    while true {
+      let route: L2Route
+      switch program(self, &state) {
+      case .exit(let exit): route = td.l2Exit(vcpu, exit, state, stack: 0, &registers, &memory)
+      case .interrupt(let vector):
+        route = td.postedInterrupt(vcpu, requested: vector, state, stack: 0, &registers, &memory)
+      }
+      switch route {
+      case .toL1: return
+      // The access is done, or the L2 has #GP: it goes on.
+      case .resume, .injectGeneralProtection: continue
+      case .toHost: _ = td.enterFromHost(vcpu, GeneralRegisters(), &memory)
+      }
+    }
+  }
+
+  /// What the L2 may do with a page; nil if the page is not L1's.
+  func rights(_ page: UInt64) -> GPAAttributes? {
+    td.privateMapping(GuestPage(rawValue: page), vm: 1)?.rights
+  }
+
+  /// Whether vCPU 0 may still use rights of the L2 on a page that were taken away.
+  func isOpen(_ page: UInt64) -> Bool { td.revocations.isOpen(GuestPage(rawValue: page), vm: 1, vcpu: 0) }
+
+  /// A field of this vCPU's L2.
+  func l2(_ field: VMCSEncoding) -> UInt64 { td.vcpus[vcpu].l2[0][field] }
 
   func disableInterrupts() { steps.append(.cli) }
   func enableInterrupts() { steps.append(.sti) }

@@ -200,7 +200,8 @@ import X86
       Move(code: [0x48, 0x63, 0x02], isWrite: false, byteCount: 4, value: 0xFFFF_FFFF_8586_8788),
       Move(
         code: [0x4C, 0x8B, 0x0A], isWrite: false, byteCount: 8, value: 0x8182_8384_8586_8788, register: 9),
-      Move(code: [0x89, 0x84, 0x8A, 1, 2, 3, 4], isWrite: true, byteCount: 4, value: 0),  // mov [rdx+rcx*4+x],eax
+      // mov [rdx+rcx*4+x],eax
+      Move(code: [0x89, 0x84, 0x8A, 1, 2, 3, 4], isWrite: true, byteCount: 4, value: 0),
       Move(code: [0x4D, 0x89, 0x08], isWrite: true, byteCount: 8, value: 0xA5A5_0000_0000_0009),
       Move(code: [0x88, 0x0A], isWrite: true, byteCount: 1, value: 1),
       Move(code: [0xC7, 0x02, 0x78, 0x56, 0x34, 0x12], isWrite: true, byteCount: 4, value: 0x1234_5678),

@@ -30,7 +30,8 @@ import Testing
       machine.settle()
       return machine.journal.take()
     }
-    #expect(seen?.filter { !$0.hasPrefix("other") } == ["out - 0", "in a 0", "deep b 1", "back a 1", "out - 0"])
+    #expect(
+      seen?.filter { !$0.hasPrefix("other") } == ["out - 0", "in a 0", "deep b 1", "back a 1", "out - 0"])
     #expect(seen?.filter { $0.hasPrefix("other") } == Array(repeating: "other - 0", count: 3))
   }
 
@@ -38,12 +39,13 @@ import Testing
     let seen = HostedMachine.run { machine throws(SpawnError) in
       let number = TaskLocalValue<Int>()
       try spawn("bound") {
-        machine.journal.note(await outcome { () throws(WaitError) in
-          try await number.with(1) { () async throws(WaitError) in
-            await Leaf.yield()
-            throw .closed
-          }
-        })
+        machine.journal.note(
+          await outcome { () throws(WaitError) in
+            try await number.with(1) { () async throws(WaitError) in
+              await Leaf.yield()
+              throw .closed
+            }
+          })
         machine.journal.note("\(number.value ?? 0)")
       }
       machine.settle()

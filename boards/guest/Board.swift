@@ -20,9 +20,13 @@ import Seams
   report.line("apus-guest started")
   var tally = Tally()
   tally.check(0, setUp == .success, "the first pages and the GHCB are the guest's", setUp, on: report)
-  if header.asks("fuzz") {
+  if header.asks("cpuid") {
+    // So many exits and nothing else, for who counts what one costs.
+    for _ in 0..<(header.number(after: "count=") ?? 1000) { _ = guest_cpuid(0x4000_0000, 0) }
+  } else if header.asks("fuzz") {
     Fuzzer(port: port, report: report).run(&tally, seed: header.number(after: "seed=") ?? 1)
   } else {
+    if !header.isSNP { TDStatements(port: port, report: report).run(&tally) }
     Statements(port: port, report: report).run(&tally)
     Interrupts(port: port, report: report).run(&tally)
     Neighbours(port: port, report: report).run(&tally)

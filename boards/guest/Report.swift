@@ -28,14 +28,17 @@ struct Tally {
   private(set) var failed: UInt64 = 0
   private(set) var skipped: UInt64 = 0
 
-  /// One statement's outcome; `found` is shown when it failed.
+  /// One statement's outcome; `found` is shown when it failed, `rule` is the list that numbers it: snp-svsm.md D or
+  /// tdx.md G.
   mutating func check(
-    _ number: UInt64, _ isTrue: Bool, _ text: String, _ found: ResultCode? = nil, on report: Report
+    _ number: UInt64, _ isTrue: Bool, _ text: String, _ found: ResultCode? = nil, on report: Report,
+    rule: String = "D."
   ) {
     if isTrue { passed &+= 1 } else { failed &+= 1 }
     report.write(isTrue ? "ok " : "not ok ")
     report.write(decimal: passed &+ failed &+ skipped)
-    report.write(" - D.")
+    report.write(" - ")
+    report.write(rule)
     report.write(decimal: number)
     report.write(" ")
     report.write(text)

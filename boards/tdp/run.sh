@@ -1,7 +1,7 @@
 # run: how boards/run starts the TDP board: as a TD of the monitor.
 . boards/lib/monitor.sh
 
-plugin=() host='l2=1' idle= exact=
+plugin=() host='l2=1' idle= exact= guest=
 
 board_help() {
   cat <<'TEXT'
@@ -9,6 +9,9 @@ board_help() {
 The board tdp:
   --host WORDS     further words for the monitor's command line: l2=N (1), absent=N and late=N (a CPU that the host
                    never starts, or a second late), start-seed=N (CPUs start at random), drop-interrupts
+  --guest NAME     selftest: boards/guest as the L2 of every vCPU, with its checks; fuzz: it makes random calls; cpuid:
+                   it leaves by CPUID and the last line says what the L1 executed
+                   (--append "guest-seed=N guest-count=N" for the last two)
   --exact          one CPU thread and a clock of instructions: every run executes the same ones
   --idle S         stay at idle for S seconds, then say how many instructions the machine executed meanwhile;
                    anything but 0 is exit code 1
@@ -19,6 +22,11 @@ TEXT
 board_option() {
   case $1 in
     --host) value "$@"; host="$host $2"; taken=2 ;;
+    --guest)
+      value "$@"
+      case $2 in selftest | fuzz | cpuid) ;; *) die 2 "--guest takes selftest, fuzz or cpuid, not '$2'" ;; esac
+      guest=$2 taken=2
+      ;;
     --exact) exact=1; taken=1 ;;
     --idle) value "$@" && whole "$2" 1 3600 || die 2 "--idle takes 1 to 3600 seconds, not '${2:-}'"; idle=$2; taken=2 ;;
     *) monitor_option "$@" ;;
@@ -29,13 +37,14 @@ board_option() {
 # the addresses: reset page, boot code where it is loaded, kernel.
 board_plugin() {
   local library mark
-  if [ -z "$until$idle" ] || [ ! -x ci/plugin/build ]; then return; fi
+  if [ -z "$until$idle" ] && [ "$guest" != cpuid ] || [ ! -x ci/plugin/build ]; then return; fi
   if ! library=$(ci/plugin/build 2>/dev/null); then
     [ -z "$idle" ] || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
     return
   fi
   plugin=(-plugin "$library,out=$qemu_files/count,limit=0,at=reset:0xfffffff0,within=0xfffff000:0xffffffff")
   plugin[1]+=",within=0x8000000:0x8ffffff,within=0x7f8000000000:0x7fffffffffff"
+  if [ "$guest" = cpuid ]; then return; fi
   if [ -n "$idle" ]; then
     plugin[1]+=",at=halt:$(symbol "$1" apus_tdcall_open),idle=halt:$idle,quit=on"
   else
@@ -58,7 +67,7 @@ tdp_instructions() {
 }
 
 board_run() {
-  local code line
+  local code line image
   if [ -n "$idle" ]; then
     [ -z "$until" ] || die 2 "--idle and --until are two ways to end: take one"
     [ "$timeout" -gt 0 ] || timeout=$((60 + 2 * cpus + idle))
@@ -68,6 +77,19 @@ board_run() {
     echo "{\"board\":\"tdp\",\"cpus\":$cpus,\"idle_seconds\":${line% *},\"instructions\":${line#* }}"
     [ "${line#* }" = 0 ] || exit 1
     exit 0
+  fi
+  if [ -n "$guest" ]; then
+    image=$(boards/build guest) || exit $?
+    words=" guest=$guest$words"
+    # The guest ends the run; a limit keeps one that hangs from staying.
+    [ "$timeout" -gt 0 ] || [ -n "$gdb" ] || timeout=$((240 + 4 * cpus))
+    monitor_run tdp tdx --guest-image "$image"
+    code=$?
+    if [ $code = 0 ] && [ "$guest" = cpuid ]; then
+      sed -n 's/.*"event":"end".*"within":\[\([0-9,]*\)\].*/\1/p' "$qemu_files/count" | tr , + | { read -r sum; echo $((sum)); } |
+        sed 's/.*/{"board":"tdp","guest":"cpuid","instructions":&}/'
+    fi
+    exit $code
   fi
   monitor_run tdp tdx
   code=$?

@@ -114,6 +114,93 @@ guest_probe_failed:
   xorl %eax, %eax
   ret
 
+  .globl guest_probe_rdmsr, guest_td_registers
+guest_probe_rdmsr:
+  movl %edi, %ecx
+guest_probe_rdmsr_here:
+  rdmsr
+  shlq $32, %rdx
+  orq %rax, %rdx
+  movl $1, %eax
+  ret
+
+  // A TDVMCALL to nobody with registers full of noise: what the kernel does with them must not reach its own.
+guest_td_registers:
+  pushq %rbx
+  pushq %rbp
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movabsq $0x9E3779B97F4A7C15, %rax
+  movq %rdi, %rbx
+  imulq %rax, %rbx
+  leaq 1(%rbx), %rbp
+  leaq 2(%rbx), %rsi
+  leaq 3(%rbx), %rdi
+  leaq 4(%rbx), %r8
+  leaq 5(%rbx), %r9
+  leaq 6(%rbx), %r10
+  leaq 7(%rbx), %r11
+  leaq 8(%rbx), %r12
+  leaq 9(%rbx), %r13
+  leaq 10(%rbx), %r14
+  leaq 11(%rbx), %r15
+  movq $0xFC00, %rcx
+  movq %rbx, %rdx
+  xorl %eax, %eax
+  .byte 0x66, 0x0F, 0x01, 0xCC
+  xorl %eax, %eax
+  leaq 1(%rbx), %rcx
+  cmpq %rcx, %rbp
+  jne 4f
+  incq %rcx
+  cmpq %rcx, %rsi
+  jne 4f
+  cmpq %rdx, %rbx
+  jne 4f
+  movl $1, %eax
+4:
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbp
+  popq %rbx
+  ret
+
+  // Vectors 0x40 to 0x43: counts by vCPU, whose number is the x2APIC identifier, then EOI.
+  .balign 64
+  .globl guest_td_stubs
+guest_td_stubs:
+  .set v, 0
+  .rept 4
+  .balign 64
+  pushq $v
+  jmp guest_td_interrupt
+  .set v, v + 1
+  .endr
+guest_td_interrupt:
+  pushq %rax
+  pushq %rcx
+  pushq %rdx
+  movl $0x802, %ecx
+  rdmsr
+  andl $63, %eax
+  shll $2, %eax
+  addq 24(%rsp), %rax
+  leaq guest_td_counts(%rip), %rdx
+  lock incq (%rdx, %rax, 8)
+  movl $0x80B, %ecx
+  xorl %eax, %eax
+  xorl %edx, %edx
+  wrmsr
+  popq %rdx
+  popq %rcx
+  popq %rax
+  addq $8, %rsp
+  iretq
+
   // Vectors 0 to 31: an error code (or 0), the vector, then the common part.
   .macro STUB vector, hasCode
   .balign 16
@@ -147,6 +234,9 @@ guest_exception:
   cmpq %rax, 24(%rsp)
   je 3f
   leaq guest_probe_write(%rip), %rax
+  cmpq %rax, 24(%rsp)
+  je 3f
+  leaq guest_probe_rdmsr_here(%rip), %rax
   cmpq %rax, 24(%rsp)
   jne 1f
 3:

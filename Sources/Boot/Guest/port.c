@@ -165,6 +165,7 @@ static void set_gate(unsigned vector, uint64_t target) {
 void guest_load_idt(void) {
   for (unsigned vector = 0; vector < 32; vector++) set_gate(vector, (uint64_t)(uintptr_t)guest_stubs + 16 * vector);
   set_gate(GUEST_VECTOR, (uint64_t)(uintptr_t)guest_interrupt);
+  guest_fill_gates(gates);
   struct __attribute__((packed)) {
     uint16_t limit;
     uint64_t base;

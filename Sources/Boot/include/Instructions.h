@@ -86,6 +86,15 @@ static inline uint32_t apus_exchange32(uint32_t *word, uint32_t expected, uint32
   return expected;
 }
 static inline uint64_t apus_increment64(uint64_t *word) { return __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST); }
+// Memory that a guest writes at the same time: one access each.
+static inline uint8_t apus_window_load8(uint64_t address) { return *(volatile uint8_t *)address; }
+static inline uint16_t apus_window_load16(uint64_t address) { return *(volatile uint16_t *)address; }
+static inline uint32_t apus_window_load32(uint64_t address) { return *(volatile uint32_t *)address; }
+static inline uint64_t apus_window_load64(uint64_t address) { return *(volatile uint64_t *)address; }
+static inline void apus_window_store8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
+static inline void apus_window_store16(uint64_t address, uint16_t value) { *(volatile uint16_t *)address = value; }
+static inline void apus_window_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+static inline void apus_window_store64(uint64_t address, uint64_t value) { *(volatile uint64_t *)address = value; }
 static inline uint32_t apus_device_load32(uint64_t address) { return *(volatile uint32_t *)address; }
 static inline void apus_device_store32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;

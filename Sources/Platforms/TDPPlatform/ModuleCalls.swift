@@ -137,4 +137,14 @@ public struct ModuleCalls<Hardware: TDXHardware>: Sendable {
   public func accept(_ page: PageOperand) -> TDXStatus {
     TDXStatus(rawValue: persist(.pageAccept, rcx: page.rawValue).rax)
   }
+
+  /// TDG.MEM.PAGE.ATTR.WR: gives L2 `vm` these attributes of the page, and no other VM anything.
+  ///
+  /// Flushes nothing (bit 15 of the mask is left 0): who takes rights away flushes all vCPUs.
+  public func writeAttributes(_ page: PageOperand, vm: UInt8, _ attributes: GPAAttributes) -> TDXStatus {
+    let answer = persist(
+      .pageAttrWrite, rcx: page.rawValue, rdx: attributes.union(.valid).packed(lane: Int(vm)),
+      r8: GPAAttributes.full.packed(lane: Int(vm)))
+    return TDXStatus(rawValue: answer.rax)
+  }
 }

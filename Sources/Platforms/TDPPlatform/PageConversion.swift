@@ -53,6 +53,11 @@ public struct PageConversion<Hardware: TDXHardware>: Sendable {
     }
   }
 
+  /// Has the host make `byteCount` bytes from `start` private; they are not accepted.
+  public func takeBack(_ start: UInt64, byteCount: UInt64) throws(ConversionFailure) {
+    try map(start, byteCount, bit: 0)
+  }
+
   private func map(_ start: UInt64, _ byteCount: UInt64, bit: UInt64) throws(ConversionFailure) {
     let (end, overflow) = start.addingReportingOverflow(byteCount)
     guard !overflow, byteCount > 0, start % Frame.bytes == 0, byteCount % Frame.bytes == 0, end <= sharedMask

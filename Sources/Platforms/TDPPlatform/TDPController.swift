@@ -89,6 +89,12 @@ public struct TDPController<Hardware: TDXHardware>: Sendable {
     return false
   }
 
+  /// Asks the host for the kick vector on `cpu`; a hint that it may lose.
+  func kick(_ cpu: CPUIndex, _ census: InterruptCensus) {
+    guard let id = census.id(of: cpu) else { return }
+    send(to: id, command: 0x4000 | UInt32(Vector.kick))
+  }
+
   /// Writes the command register: the host sends the interrupt, or does not.
   func send(to id: UInt32, command: UInt32) {
     try? host.writeMSR(Self.register(0x30).rawValue, UInt64(id) << 32 | UInt64(command))
@@ -112,8 +118,5 @@ public final class TDPCaller<Hardware: TDXHardware>: StartCaller, Waker, Sendabl
   /// There is no start-up either.
   public func sendStartUp(_ cpu: CPUIndex) {}
   /// The kick vector; a hint that the host may lose.
-  public func kick(_ cpu: CPUIndex) {
-    guard let id = census.id(of: cpu) else { return }
-    controller.send(to: id, command: 0x4000 | UInt32(Vector.kick))
-  }
+  public func kick(_ cpu: CPUIndex) { controller.kick(cpu, census) }
 }

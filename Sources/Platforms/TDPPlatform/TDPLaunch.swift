@@ -9,6 +9,8 @@ struct TDPLaunch<Memory: PhysicalMemory> {
   static var platform: UInt32 { 3 }
   private let page: LaunchPage<MemorySource<Memory>>
   private let memory: Memory
+  /// The kernel's whole range.
+  let range: MemoryRegion
 
   /// Reads the launch page at `address`; nil if it is not one for TDX, or claims memory that is not private.
   init?(at address: PhysicalAddress, sharedMask: UInt64, _ memory: Memory) {
@@ -22,6 +24,7 @@ struct TDPLaunch<Memory: PhysicalMemory> {
     else { return nil }
     self.page = page
     self.memory = memory
+    self.range = range
   }
 
   /// The console's port.
@@ -42,6 +45,7 @@ struct TDPLaunch<Memory: PhysicalMemory> {
       }
       map.add(region)
     }
+    if let pages = vcpuPages { map.add(pages) }
     return map
   }
 
@@ -53,6 +57,25 @@ struct TDPLaunch<Memory: PhysicalMemory> {
     else { return nil }
     return MemoryRegion(
       start: PhysicalAddress(area.gpa), bytes: sum & ~(Frame.bytes &- 1), kind: .reserved)
+  }
+
+  /// The flat guest image, if there is one.
+  var guestImage: LaunchArea? { page.area(.guestImage) }
+
+  /// How much guest memory the range was sized for.
+  var guestByteCount: UInt64 { page.guestByteCount }
+
+  /// With a guest: two pages for each vCPU at the end of the range, as many as it was sized for and at most 64; nil
+  /// without one, or where the loader has placed something.
+  var vcpuPages: MemoryRegion? {
+    guard guestImage != nil else { return nil }
+    let bytes = 2 &* Frame.bytes &* UInt64(min(max(1, page.processorCount), 64))
+    guard bytes < page.rangeByteCount else { return nil }
+    let start = page.rangeStart &+ page.rangeByteCount &- bytes
+    for index in 0..<page.areaCount {
+      if let area = page[index], let region = region(of: area), region.end.rawValue > start { return nil }
+    }
+    return MemoryRegion(start: PhysicalAddress(start), bytes: bytes, kind: .reserved)
   }
 
   /// The lowest run of pages from `start` on that the loader left alone; nil beyond the range.

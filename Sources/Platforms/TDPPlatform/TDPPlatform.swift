@@ -7,15 +7,17 @@ public import X86
 public struct TDPPlatform<Hardware: TDXHardware>: KernelPlatform {
   /// `tdp`.
   public static var name: String { "tdp" }
-  private let hardware: Hardware
+  let hardware: Hardware
   private let launchPage: PhysicalAddress
   private let policy: AlreadyAcceptedPolicy
-  private let controller: TDPController<Hardware>
+  let controller: TDPController<Hardware>
   private let refusal: TDRefusal?
   /// The TD; nil if the kernel will not run in it.
   public let environment: TDEnvironment?
   /// Which CPUs the host delivers interrupts to.
   public let census = InterruptCensus()
+  /// The guest that the image carries; nil without one, before `findGuest`, or if the TD can have none.
+  public private(set) var guest: TDPGuestPlan?
   /// COM1.
   public let console: TDPConsole<Hardware>
 
@@ -36,6 +38,22 @@ public struct TDPPlatform<Hardware: TDXHardware>: KernelPlatform {
       environment = nil
       refusal = error
     }
+  }
+
+  /// Looks for a guest in the image, before the kernel boots.
+  public mutating func findGuest(_ memory: some PhysicalMemory) {
+    guard let environment, environment.l2Count > 0,
+      let launch = TDPLaunch(at: launchPage, sharedMask: sharedMask, memory)
+    else { return }
+    guest = TDPGuestPlan(launch, sharedMask: sharedMask)
+  }
+
+  /// The guest's memory, and the kernel's own pages for its vCPUs.
+  public var guestMemory: MemoryMap {
+    guard let guest else { return MemoryMap() }
+    var map = guest.memory
+    map.add(MemoryRegion(start: guest.own.start, bytes: guest.own.bytes, kind: .usable))
+    return map
   }
 
   /// The page of the CPUs' start records; frame 0 if the launch page has none, and then no other CPU is called.

@@ -18,10 +18,13 @@ public struct IdleService<Rest: Halter & Sendable>: Sendable {
     while true {
       await Executor.idleTurn()
       halter.holdWakes()
-      switch Executor.prepareToRest(as: .halting, flush: halter.flush) {
+      switch prepare() {
       case .rest(let deadline): halter.halt(until: deadline)
       case .stay: halter.releaseWakes()
       }
     }
   }
+
+  // Not `flush: halter.flush`, and not in an async function: that makes an object each time, which is never freed (6.3.1).
+  private func prepare() -> RestDecision { Executor.prepareToRest(as: .halting) { halter.flush() } }
 }

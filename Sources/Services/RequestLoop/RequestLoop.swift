@@ -65,20 +65,20 @@ public struct RequestLoop<
       platform.holdWakes()
       guard let vcpu = seat.own ?? seat.older, mayEnter else {
         mayEnter = true
-        switch Executor.prepareToRest(as: .halting, flush: platform.flush) {
+        switch prepare(.halting) {
         case .rest(let deadline): platform.halt(until: deadline)
         case .stay: platform.releaseWakes()
         }
         await Executor.idleTurn()
         continue
       }
-      guard case .rest(let deadline) = Executor.prepareToRest(as: .inGuest, flush: platform.flush) else {
+      guard case .rest(let deadline) = prepare(.inGuest) else {
         platform.releaseWakes()
         await Executor.idleTurn()
         continue
       }
       let exit = platform.enter(guest.vcpus.context(vcpu), until: deadline)
-      Executor.endRest(flush: platform.flush)
+      endRest()
       switch exit {
       case .returned:
         // A vCPU made meanwhile may be the one that came back.
@@ -89,6 +89,13 @@ public struct RequestLoop<
       }
     }
   }
+
+  // Closures of functions that are not async: `flush: platform.flush` in one makes an object that is never freed (6.3.1).
+  private func prepare(_ state: OwnerState) -> RestDecision {
+    Executor.prepareToRest(as: state) { platform.flush() }
+  }
+
+  private func endRest() { Executor.endRest { platform.flush() } }
 
   /// Takes the newest vCPU of this CPU, if another CPU has made one.
   public func renew(_ seat: inout Seat) {

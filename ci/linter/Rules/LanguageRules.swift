@@ -70,8 +70,9 @@ public enum LanguageRules {
     return found
   }
 
-  /// tasks-by-spawn: kernel rooms start tasks with `spawn`, which throws; `Task {}` and a group's `addTask` can't, and end the
-  /// machine when there is no memory. Not held to it: a format's record named `Task`, and the suite that measures `Task`.
+  /// tasks-by-spawn: kernel rooms start tasks with `spawn`, which throws.
+  ///
+  /// `Task {}` and a group's `addTask` can't, and end the machine when there is no memory. Not held to it: a format's record named `Task`, and the suite that measures `Task`.
   static func tasksBySpawn(_ file: SourceFile) -> [Violation] {
     guard file.suffix == "swift", file.isUnder("Sources") || file.isUnder("boards"),
       !hostedRooms.contains(file.room), file.room != "Concurrency", !file.isUnder("boards/sim"),

@@ -58,3 +58,30 @@ uint8_t guest_load_byte(uint64_t address);
 uint64_t guest_exchange(uint64_t address, uint64_t value);
 uint64_t guest_add(uint64_t address, uint64_t value);
 void guest_pause(void);
+
+// The four registers of CPUID.
+struct guest_words {
+  uint32_t a, b, c, d;
+};
+struct guest_words guest_cpuid(uint32_t leaf, uint32_t subleaf);
+// One byte from a port by IN.
+uint8_t guest_in(uint16_t port);
+uint64_t guest_read_tsc(void);
+// RDMSR that may fault: `is_there` 1 if it did not; then `value` is what was read.
+struct guest_msr {
+  uint64_t is_there, value;
+};
+struct guest_msr guest_probe_rdmsr(uint32_t number);
+// TDCALL with a leaf in `rax`: its status, and what R8 and R9 hold afterwards.
+struct guest_leaf {
+  uint64_t status, r8, r9;
+};
+struct guest_leaf guest_td_leaf(uint64_t rax);
+// TDCALL with every register but RSP filled from `seed`, R10 naming nobody: 1 if RBX, RBP and RSI came back.
+uint64_t guest_td_registers(uint64_t seed);
+// How many interrupts of `vector` (0x40 to 0x43) vCPU `index` has taken; each handler ends with EOI (x2APIC).
+uint64_t guest_td_interrupts(uint64_t index, uint64_t vector);
+// Halts with interrupts open until one comes.
+void guest_rest(void);
+// Gates of those vectors in the table at `gates`.
+void guest_fill_gates(uint64_t *gates);
