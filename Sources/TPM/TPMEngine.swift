@@ -133,9 +133,7 @@ public struct TPMEngine {
       try process()
     } catch {
       switch error {
-      case .pending:
-        job.isRerun = true
-        return false
+      case .pending: return false
       case .code(let code): fail(code)
       }
     }
@@ -194,7 +192,10 @@ struct Job {
   var results: [LongResult] = []
   /// The next result to hand out.
   var cursor = 0
-  var isRerun = false
+  /// How many sessions have been authorized.
+  var authorized = 0
+  /// The answer whose sessions are still to be answered.
+  var answer: PendingAnswer?
   /// No command: the endorsement key is computed.
   var isEndorsementKey = false
 
@@ -204,6 +205,7 @@ struct Job {
     operation = nil
     for index in results.indices { results[index].wipe() }
     results = []
+    answer = nil
   }
 }
 

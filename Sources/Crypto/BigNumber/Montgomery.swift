@@ -14,11 +14,26 @@ struct Montgomery<let n: Int>: Sendable {
   /// 1 in Montgomery form.
   let one: Number
   /// 2^(128n) mod m: multiplying by it brings a number into Montgomery form.
-  let square: Number
+  private(set) var square: Number
 
   /// The ring of a modulus; nil if that is even or its highest bit is clear.
   @inline(never)
   init?(_ modulus: Number) {
+    guard let partial = Montgomery(unsquared: modulus) else { return nil }
+    self = partial
+    for _ in 0..<Self.squarings { squareOnce() }
+  }
+
+  /// Squarings that a ring made by `init(unsquared:)` needs.
+  static var squarings: Int { 6 }
+
+  /// One of them: `square` is right after all.
+  @inline(never)
+  mutating func squareOnce() { square = multiply(square, square) }
+
+  /// A ring that can't enter numbers yet; nil if the modulus is even or its highest bit is clear.
+  @inline(never)
+  init?(unsquared modulus: Number) {
     guard modulus[0] & 1 == 1, modulus[n &- 1] &>> 63 == 1 else { return nil }
     self.modulus = modulus
     // Newton's iteration doubles the correct bits: 3 → 6 → 12 → 24 → 48 → 96.
@@ -31,7 +46,6 @@ struct Montgomery<let n: Int>: Sendable {
     let partial = Montgomery(modulus: modulus, negatedInverse: negatedInverse, one: one)
     var power = one
     for _ in 0..<n { power = partial.double(power) }
-    for _ in 0..<6 { power = partial.multiply(power, power) }
     square = power
   }
 

@@ -151,12 +151,13 @@ enum P256: Curve {
     return wide(ring.reduce(short(number)))
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<4, 4>? {
+    guard let ring = orderRing else { return nil }
     let exponent = Limbs<4>.subtract(ring.modulus, Limbs<4>.small(2)).difference
-    let power = Exponentiation<4, 4>(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
-    let inverse = wide(ring.leave(power.finish()))
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
   }
+
+  static func orderInverse(_ power: Exponentiation<4, 4>) -> Wide { wide(power.ring.leave(power.power)) }
+
+  static var stepCost: Int { 95_000 }
 }

@@ -129,12 +129,13 @@ enum P384: Curve {
     return ring.reduce(number)
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<6, 6>? {
+    guard let ring = orderRing else { return nil }
     let exponent = Limbs<6>.subtract(ring.modulus, Limbs<6>.small(2)).difference
-    let power = Exponentiation<6, 6>(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
-    let inverse = ring.leave(power.finish())
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
   }
+
+  static func orderInverse(_ power: Exponentiation<6, 6>) -> Wide { power.ring.leave(power.power) }
+
+  static var stepCost: Int { 150_000 }
 }

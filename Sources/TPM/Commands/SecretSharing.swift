@@ -278,7 +278,7 @@ extension TPMEngine {
     }
     try check(area, parent: parent, isNew: true, parameter: 2)
     try bind(&object, parameter: 3)
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.wipe()
   }
 
