@@ -113,6 +113,7 @@ public struct TPMEngine {
   ///
   /// A slice is either one run of the command's handler, from its checks to its answer or to the next long
   /// operation, or as many steps of a long operation as the budget has room for, and at least one.
+  @inline(never)
   public mutating func advance(budget: Int = slice) -> Bool {
     if let operation = job.operation {
       var left = budget

@@ -9,12 +9,25 @@ import TaskRuntime
 import Tasks
 import X86
 
+#if APUS_VTPM
+  import VTPM
+#endif
+
+typealias Driver = TDPGuestDriver<TDXMachine, GuestWindow>
+#if APUS_VTPM
+  typealias Table = Protocols<VTPMService<Driver, SeededHost<MachineSeed, TDPClock<TDXMachine>>>, CoreOnly>
+#else
+  typealias Table = CoreOnly
+#endif
+
 /// What serving the guest takes.
 struct MadeGuest: Sendable {
   /// Its vCPUs and pages.
-  let driver: TDPGuestDriver<TDXMachine, GuestWindow>
+  let driver: Driver
   /// What the request loops share.
   let guest: Guest
+  /// The protocols besides Core.
+  let table: Table
 }
 
 /// The place where the boot CPU leaves it and the others find it.
@@ -73,7 +86,18 @@ final class GuestSeat: @unchecked Sendable {
     console.write("guest with ")
     console.write(decimal: UInt64(driver.vcpuCount))
     console.line(" vCPUs")
-    return MadeGuest(driver: driver, guest: guest)
+    return MadeGuest(driver: driver, guest: guest, table: Self.table(kernel, driver, guest))
+  }
+
+  private static func table(_ kernel: BoardKernel, _ driver: Driver, _ guest: Guest) -> Table {
+    #if APUS_VTPM
+      let host = SeededHost(source: MachineSeed(), clock: kernel.platform.calibrate())
+      return CoreOnly().with(
+        VTPMService(
+          VTPMState.make(host), host: host, buffer: GuestBuffer(platform: driver, states: guest.pages)))
+    #else
+      CoreOnly()
+    #endif
   }
 
   private static func region(_ region: MemoryRegion) -> GuestRegion {
@@ -81,7 +105,7 @@ final class GuestSeat: @unchecked Sendable {
   }
 
   private static func register(
-    _ plan: TDPGuestPlan, _ driver: TDPGuestDriver<TDXMachine, GuestWindow>
+    _ plan: TDPGuestPlan, _ driver: Driver
   ) -> Guest? {
     var regions: [GuestRegion] = []
     for index in 0..<plan.memory.count {
@@ -92,7 +116,7 @@ final class GuestSeat: @unchecked Sendable {
     guest.pages.assign(region(plan.image), .valid)
     for index in 0..<driver.vcpuCount {
       let cpu = CPUIndex(UInt32(truncatingIfNeeded: index))
-      let area = TDPGuestDriver<TDXMachine, GuestWindow>.callingArea(index)
+      let area = Driver.callingArea(index)
       guest.pages.assign(GuestRegion(firstPage: area.rawValue >> 12, pageCount: 1), .valid)
       guard let context = driver.context(of: cpu),
         guest.start(context, callingArea: area, cpu: index, isStartUp: index == 0)

@@ -59,18 +59,19 @@ final class Exponentiation<let n: Int, let e: Int>: StepwisePower, @unchecked Se
     position &-= 4
     for _ in 0..<4 { power = ring.multiply(power, power) }
     let window = Limbs<e>.nibble(exponent, position)
-    power = ring.multiply(power, entry(window))
+    power = ring.multiply(power, Self.entry(table, window))
     return position == 0
   }
 
   @inline(never)
-  func entry(_ window: UInt64) -> Number {
+  private static func entry(_ table: InlineArray<16, Number>, _ window: UInt64) -> Number {
     var out = Limbs<n>.zero
     let masks: InlineArray<16, UInt64> = ConstantTime.masks(window)
+    // Spans: an element of an array is read from a copy of all of it.
+    let (rows, chosen) = (table.span, masks.span)
     for candidate in 0..<16 {
-      // One copy of the row, not one for each limb.
-      let row = table[candidate]
-      let mask = masks[candidate]
+      let row = rows[candidate]
+      let mask = chosen[candidate]
       for limb in 0..<n { out[limb] |= row[limb] & mask }
     }
     return out

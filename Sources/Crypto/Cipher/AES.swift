@@ -11,8 +11,6 @@ public struct AES: Sendable {
   public static var blockSize: Int { 16 }
 
   /// Round keys as planes, the same key in all four blocks: plane b of round r at 8·r + b.
-  ///
-  /// Flat: an array of arrays would be copied whole for every plane that is read.
   var keys: InlineArray<120, UInt64>
   let rounds: Int
 
@@ -63,6 +61,8 @@ public struct AES: Sendable {
   /// Encrypts four blocks in place.
   @inline(never)
   public func encrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    // Through its span: an element of the array itself is read from a copy of all of it.
+    let keys = keys.span
     var planes = Self.pack(blocks)
     for bit in 0..<8 { planes[bit] ^= keys[bit] }
     for round in 1..<rounds {
@@ -80,6 +80,7 @@ public struct AES: Sendable {
   /// Decrypts four blocks in place.
   @inline(never)
   public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    let keys = keys.span
     var planes = Self.pack(blocks)
     for bit in 0..<8 { planes[bit] ^= keys[8 &* rounds &+ bit] }
     var round = rounds &- 1

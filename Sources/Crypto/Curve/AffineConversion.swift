@@ -2,14 +2,16 @@
 
 /// z^(p-2) by four-bit windows, then x/z and y/z.
 ///
-/// The exponent is public, so its windows may be branched on.
-struct AffineConversion<C: Curve>: Sendable {
-  private let point: Point<C>
+/// The exponent is public, so its windows may be branched on. One job holds it and never copies it, hence
+/// `@unchecked`.
+final class AffineConversion<C: Curve>: @unchecked Sendable {
+  private var point: Point<C>
   private var table: InlineArray<16, C.Element>
   private var power: C.Element
   /// The lowest bit of the window done last.
   private var position: Int
 
+  @inline(never)
   init(_ point: Point<C>) {
     self.point = point
     table = InlineArray(repeating: C.one)
@@ -18,8 +20,16 @@ struct AffineConversion<C: Curve>: Sendable {
     position = C.size &* 8
   }
 
+  // The projective coordinates tell about the scalar.
+  deinit {
+    point.wipe()
+    C.wipe(&power)
+    for index in 0..<16 { C.wipe(&table[index]) }
+  }
+
   /// Does up to 24 windows; true when `result` is there.
-  mutating func step() -> Bool {
+  @inline(never)
+  func step() -> Bool {
     let exponent = Limbs<6>.subtract(C.prime, Limbs<6>.small(2)).difference
     for _ in 0..<24 where position > 0 {
       position &-= 4

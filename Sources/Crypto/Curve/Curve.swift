@@ -43,7 +43,7 @@ protocol Curve: Sendable {
   /// A number of the scalar's width modulo the order.
   static func orderReduce(_ number: Wide) -> Wide
   /// 1/scalar modulo the order, by Fermat: the job, and what it came to.
-  static func orderPower(_ scalar: Wide) -> OrderPower?
+  static func orderPower(_ scalar: Wide) -> OrderPower
   static func orderInverse(_ power: OrderPower) -> Wide
   /// Instructions that a step of a job on the curve takes at most without SSE (`ci/bench tpm-slices`).
   static var stepCost: Int { get }

@@ -17,8 +17,7 @@ final class ECDSAVerification<C: Curve>: @unchecked Sendable {
     guard let point = publicKey.decoded(C.self), let r = C.number(signature.r.span),
       let s = C.number(signature.s.span), C.isScalar(r), C.isScalar(s)
     else { return nil }
-    guard let inversion = C.orderPower(s) else { return nil }
-    self.inversion = inversion
+    inversion = C.orderPower(s)
     self.point = point
     message = C.orderReduce(ECDSASigning<C>.integer(digest))
     self.r = r

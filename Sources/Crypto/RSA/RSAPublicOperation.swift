@@ -4,7 +4,7 @@
 final class RSAPublicPower<let m: Int>: @unchecked Sendable {
   typealias Number = InlineArray<m, UInt64>
 
-  var ring: Montgomery<m>
+  let ring: Montgomery<m>
   /// Squarings that the ring needs; then the message is taken into it.
   var squaringsLeft = Montgomery<m>.squarings
   var isEntered = false

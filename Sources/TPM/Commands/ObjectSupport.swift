@@ -348,10 +348,12 @@ extension TPMEngine {
   /// TPM2B_PRIVATE's content for a child: integrity ‖ iv ‖ encrypted sensitive.
   mutating func wrap(_ object: TPMObject, under parent: TPMObject) throws(Stop) -> [UInt8] {
     guard let hash = parent.area.nameAlgorithm else { return [] }
+    let drawn = recall()
+    guard let iv = drawn?.bytes else { throw remember(bytes: Array(drbg.bytes(16))) }
     var seed = protectionSeed(parent)
     defer { seed.wipe() }
     let encrypted = recall()
-    guard let body = encrypted?.bytes else { throw remember(bytes: encrypt(object, parent, hash, seed)) }
+    guard let body = encrypted?.bytes else { throw remember(bytes: encrypt(object, parent, hash, seed, iv)) }
     var macKey = Self.integrityKey(seed, hash)
     var mac = HMAC(hash, key: macKey.span)
     mac.update(body.span)
@@ -364,17 +366,16 @@ extension TPMEngine {
   }
 
   @inline(never)
-  private mutating func encrypt(
-    _ object: TPMObject, _ parent: TPMObject, _ hash: HashAlgorithm, _ seed: Digest
+  private func encrypt(
+    _ object: TPMObject, _ parent: TPMObject, _ hash: HashAlgorithm, _ seed: Digest, _ random: [UInt8]
   ) -> [UInt8] {
     var sensitive = Writer()
     let mark = sensitive.open()
     object.writeSensitive(&sensitive)
     sensitive.close(mark)
     var data = sensitive.bytes
-    let random = drbg.bytes(16)
     var iv = InlineArray<16, UInt8>(repeating: 0)
-    for index in 0..<16 { iv[index] = random[index] }
+    for index in 0..<min(16, random.count) { iv[index] = random[index] }
     var key = Self.protectionKey(seed, hash, parent.area.symmetric, object.name)
     Self.cfb(key, iv, encrypting: true, &data)
     var body = Writer()
