@@ -293,6 +293,23 @@ import Testing
     #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation])
   }
 
+  @Test func g50_whoEntersWhileTheCallIsNotOverIsNotCounted() {
+    let machine = TDTestMachine()
+    #expect(machine.share(3) == 0)
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    for vcpu in [0, 1] { _ = machine.exitL2(L2Exit(.cpuid), vcpu: vcpu) }
+    #expect(machine.share(3, attributes: 0x8000) == 0)
+    // vCPU 0 has taken the rights and not gone on yet.
+    _ = machine.enterL2(vcpu: 1)
+    #expect(machine.td.breaches.count == 0)
+    _ = machine.exitL2(L2Exit(.cpuid), vcpu: 1)
+    _ = machine.enterL2(flags: 1)
+    #expect(machine.td.breaches.count == 0)
+    // Now it has.
+    _ = machine.enterL2(vcpu: 1)
+    #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation])
+  }
+
   @Test func g62_invvpid() {
     let machine = TDTestMachine()
     #expect(machine.status(27, rcx: 1 << 52, rdx: 0x8000_0000_0000_0000) == 0xC000_1160_0000_0000)

@@ -86,8 +86,7 @@ enum Creation {
     let context = unsafe cursor + Int(prefixSize)
     unsafe prefix[4] = nil
     unsafe prefix[5] = unsafe apus_task_end_address()
-    unsafe task.pointee.context = unsafe context
-    unsafe task.pointee.resume = unsafe apus_task_start_address()
+    unsafe apus_set_continuation(task, apus_task_start_address(), context)
     let first = unsafe context + Int((function.pointee.contextSize &+ 15) & ~15)
     unsafe task.pointee.bump = unsafe first.assumingMemoryBound(to: UInt8.self)
     unsafe task.pointee.base = unsafe task.pointee.bump

@@ -17,6 +17,7 @@ public struct L2Revocations: ~Copyable {
     var opener: Int
     var pending: CPUSet
     var isWithheld = false
+    var isDue = false
   }
 
   private var items: [Item] = []
@@ -38,7 +39,7 @@ public struct L2Revocations: ~Copyable {
     let pending = mayCache[vm & 3]
     guard !pending.isEmpty else { return }
     if let last = items.indices.last, items[last].vm == vm, items[last].opener == opener,
-      !items[last].isWithheld,
+      !items[last].isDue,
       items[last].pending == pending, items[last].first &+ items[last].count == page.rawValue
     {
       items[last].count &+= count
@@ -54,6 +55,13 @@ public struct L2Revocations: ~Copyable {
   /// Transition 4: `opener` has answered BUSY. What overflowed keeps counting as not withheld.
   mutating func withhold(by opener: Int) {
     for index in items.indices where items[index].opener == opener { items[index].isWithheld = true }
+  }
+
+  /// `opener` goes on: from here on nobody may enter with what it has taken unflushed.
+  ///
+  /// Before, the call that takes the rights is not over, and who enters meanwhile may know nothing of it (G.50).
+  mutating func becomeDue(by opener: Int) {
+    for index in items.indices where items[index].opener == opener { items[index].isDue = true }
   }
 
   /// Transitions 2 and 3: `vcpu` has flushed everything of `vm`.
@@ -73,10 +81,10 @@ public struct L2Revocations: ~Copyable {
     return false
   }
 
-  /// Whether `vcpu` may still use rights that `vm` has lost, on whatever page.
-  public func isPending(_ vm: Int, vcpu: Int) -> Bool {
+  /// Whether `vcpu` may still use rights that `vm` has lost, on whatever page, and should not any more.
+  public func isDue(_ vm: Int, vcpu: Int) -> Bool {
     if overflow[vm & 3].contains(vcpu) { return true }
-    for item in items where item.vm == vm && item.pending.contains(vcpu) { return true }
+    for item in items where item.vm == vm && item.isDue && item.pending.contains(vcpu) { return true }
     return false
   }
 

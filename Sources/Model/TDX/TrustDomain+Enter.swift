@@ -72,7 +72,8 @@ extension TrustDomain {
   /// next entry (B.7).
   private mutating func noteOpenRevocations(_ vcpu: Int, vm: Int) {
     if revocations.isEmpty { return }
-    if revocations.isPending(vm, vcpu: vcpu) {
+    revocations.becomeDue(by: vcpu)
+    if revocations.isDue(vm, vcpu: vcpu) {
       note(.openRevocation, vcpu, vm: vm, GuestPage(rawValue: 0))
     }
     for other in vcpus.indices where other != vcpu {
