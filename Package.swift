@@ -66,7 +66,7 @@ let rooms: [Target] = [
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
-  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
+  room("Model", ["Bits", "Crypto", "SNP", "SVSMProtocol", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
@@ -215,7 +215,7 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "SVSMProtocol", "TDX"]),
   tests(
     of: "RequestLoop",
     [
