@@ -66,7 +66,7 @@ let rooms: [Target] = [
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
-  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
+  room("Model", ["Bits", "Crypto", "SNP", "SVSMProtocol", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
@@ -80,6 +80,10 @@ let rooms: [Target] = [
 /// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
 let isBench = Context.environment["APUS_BENCH"] != nil
 
+/// Set by `boards/build --vtpm`: a board that serves a guest offers it the vTPM protocol.
+let isVTPM = Context.environment["APUS_VTPM"] != nil
+let vTPM: [Target.Dependency] = isVTPM ? ["VTPM"] : []
+
 /// The files beside a board's sources that are none; not each board has all.
 func boardFiles(of name: String) -> [String] {
   ["README.md", "kernel.ld", "layout.json", "run.sh", "thresholds.json", "toolset.json"].filter {
@@ -89,13 +93,15 @@ func boardFiles(of name: String) -> [String] {
 
 /// A board: the executable that composes rooms into one image.
 ///
-/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined; with `isVTPM`
+/// `APUS_VTPM` is.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)",
     dependencies: imports + (isBench ? ["KernelLatency", "Latency", "TaskLatency"] : []),
     path: "boards/\(name)", exclude: boardFiles(of: name),
-    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : [])
+      + (isVTPM ? [.define("APUS_VTPM")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -156,7 +162,8 @@ let bareOnly: [Target] =
       path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
     board(
-      "snp", ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"]),
+      "snp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"] + vTPM),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
@@ -182,7 +189,7 @@ let bareOnly: [Target] =
       [
         "Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks",
         "X86",
-      ]),
+      ] + vTPM),
   ]
 
 let hostedOnly: [Target] = [
@@ -208,7 +215,7 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "SVSMProtocol", "TDX"]),
   tests(
     of: "RequestLoop",
     [
