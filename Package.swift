@@ -52,8 +52,11 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
+    "GuestScript", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+    path: "Sources/Services/GuestScript"),
+  room(
     "TaskLatency",
-    ["Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
+    ["GuestScript", "Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
       + (isBare ? ["_Concurrency"] : []),
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
@@ -155,7 +158,8 @@ let bareOnly: [Target] =
     room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
     board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
-      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
+      "CallBench", ["GuestScript", "RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+      path: "ci/bench-calls"),
     board("calls", ["CallBench", "Kernel", "Machine", "NativePlatform", "Seams", "Tasks"]),
     board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
@@ -174,7 +178,8 @@ let hostedOnly: [Target] = [
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
   .executableTarget(
     name: "oracle", dependencies: ["Conformance"], path: "ci/oracle", swiftSettings: strict),
-  tests(of: "TaskRuntime", ["Interleaver", "Seams", "Tasks"]),
+  .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+  tests(of: "TaskRuntime", ["Interleaver", "Seams", "Tasks", "TestSupport"]),
   .target(name: "Lint", path: "ci/linter/Rules", swiftSettings: strict),
   .executableTarget(
     name: "apus-lint", dependencies: ["Lint"], path: "ci/linter/Tool", swiftSettings: strict),
@@ -184,21 +189,21 @@ let hostedOnly: [Target] = [
   tests(of: "X86"),
   tests(of: "TraceFormat", ["Bits"]),
   tests(of: "Seams", ["X86"]),
-  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "X86"]),
+  tests(of: "Kernel", ["Idle", "Seams", "Tasks", "TestSupport", "X86"]),
   tests(of: "NativePlatform", ["Seams", "X86"]),
   tests(of: "TDPPlatform", ["Launch", "Model", "Seams", "TDX", "X86"]),
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX", "TestSupport"]),
   tests(
     of: "RequestLoop",
     [
-      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TPM", "VTPM",
-      "X86",
+      "Attestation", "Crypto", "Model", "Seams", "SNP", "SVSMProtocol", "TaskRuntime", "Tasks", "TestSupport",
+      "TPM", "VTPM", "X86",
     ]),
   tests(of: "SNPPlatform", ["Bits", "Launch", "Model", "SNP", "Seams", "X86"]),
-  tests(of: "IGVM"),
+  tests(of: "IGVM", ["TestSupport"]),
   .executableTarget(
     name: "apus",
     dependencies: [
@@ -212,8 +217,8 @@ let hostedOnly: [Target] = [
   tests(of: "Measurement", ["IGVM", "Crypto", "SNP"]),
   tests(of: "Launch"),
   tests(of: "ImageBuilder", ["IGVM", "Launch", "Measurement"]),
-  tests(of: "Crypto"),
-  tests(of: "TPM", ["Crypto"]),
+  tests(of: "Crypto", ["TestSupport"]),
+  tests(of: "TPM", ["Crypto", "TestSupport"]),
   tests(of: "TPMServer", ["TPM"]),
   tests(of: "Monitor", ["Bits", "IGVM", "Measurement", "Model", "Seams", "SNP", "TDX", "X86"]),
   .target(name: "TPMServer", dependencies: ["TPM"], swiftSettings: strict),

@@ -1,5 +1,6 @@
 // ReadyQueueTests: rounds, levels, overtaking and fairness of the ready queue (I3).
 import TaskRuntime
+import TestSupport
 import Testing
 
 @Suite struct ReadyQueueTests {

@@ -1,6 +1,7 @@
 // TimerQueueTests: the timer wheel against a sorted list, and its cost from 1 to 100,000 armed timers.
 import Glibc
 import TaskRuntime
+import TestSupport
 import Testing
 
 /// Counts the accesses to node fields: the wheel's own work is constant, what could grow is walking nodes.

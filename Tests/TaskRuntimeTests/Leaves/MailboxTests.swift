@@ -1,6 +1,7 @@
 // MailboxTests: the queue between CPUs: order, full, wrap-around, and cancellation against a wake (I5).
 import TaskRuntime
 import Tasks
+import TestSupport
 import Testing
 
 @Suite struct MailboxTests {
