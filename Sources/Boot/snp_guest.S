@@ -5,7 +5,7 @@
   .section .text.apus_guest, "ax", @progbits
   .globl apus_guest_start, apus_guest_end, apus_guest_fault
   .globl apus_guest_copy, apus_guest_zero, apus_guest_load, apus_guest_store8, apus_guest_store2, apus_guest_store1
-  .globl apus_guest_pvalidate, apus_guest_rmpadjust
+  .globl apus_guest_pvalidate, apus_guest_rmpadjust, apus_guest_close_gate
 apus_guest_start:
   // (to, from, bytes)
 apus_guest_copy:
@@ -55,6 +55,20 @@ apus_guest_rmpadjust:
   movq %rsi, %rcx
   .byte 0xF3, 0x0F, 0x01, 0xFE       // RMPADJUST
   ret
+  // (vmsa): clears EFER.SVME (0xD0, bit 12), then looks at VINTR_CTRL.BUSY (0x3B8, bit 63), so that a VMRUN, which sets
+  // BUSY and then looks at SVME, is either seen or refused; 1 and SVME set if a CPU runs the VMSA.
+apus_guest_close_gate:
+  movl $1, %eax
+  testb $0x80, 0x3BF(%rdi)
+  jnz 2f
+  andb $0xEF, 0xD1(%rdi)
+  mfence
+  testb $0x80, 0x3BF(%rdi)
+  jnz 1f
+  xorl %eax, %eax
+  ret
+1: orb $0x10, 0xD1(%rdi)
+2: ret
 apus_guest_end:
 apus_guest_fault:
   movl $0xFF, %eax

@@ -39,6 +39,11 @@ public struct SNPCPU: SNPHardware {
     return isOwn ? KernelLayout.direct(page).rawValue : KernelLayout.guest(page).rawValue
   }
 
+  // The guest's memory is never the kernel's own.
+  @inline(__always) private func guest(_ address: PhysicalAddress) -> UInt64 {
+    KernelLayout.guest(address).rawValue
+  }
+
   /// Tells which addresses are the kernel's own, before another one is used.
   public static func setOwnRange(_ range: MemoryRegion) {
     unsafe ownStart = range.start.rawValue
@@ -111,14 +116,16 @@ public struct SNPCPU: SNPHardware {
   public func faultExit(_ rip: UInt64) -> UInt64? {
     rip >= apus_guest_start_address() && rip < apus_guest_end_address() ? apus_guest_fault_address() : nil
   }
+  /// TEST; AND; MFENCE; TEST.
+  public func closeGate(_ state: PhysicalAddress) -> Bool { apus_guest_close_gate(guest(state)) == 0 }
   /// One access.
   public func loadGuest(_ address: PhysicalAddress) -> UInt64? {
     var value: UInt64 = 0
-    return unsafe apus_guest_load(linear(address), &value) == 0 ? value : nil
+    return unsafe apus_guest_load(guest(address), &value) == 0 ? value : nil
   }
   /// One access.
   public func storeGuest(_ value: UInt64, width: Int, _ address: PhysicalAddress) -> Bool {
-    let place = linear(address)
+    let place = guest(address)
     switch width {
     case 1: return apus_guest_store1(place, value) == 0
     case 2: return apus_guest_store2(place, value) == 0
@@ -128,7 +135,7 @@ public struct SNPCPU: SNPHardware {
   // UNSAFETY: the span is valid for its count; the guest's side may fault, which is an answer.
   /// REP MOVSB.
   public func readGuest(_ address: PhysicalAddress, into bytes: inout MutableSpan<UInt8>) -> Bool {
-    guard let from = unsafe UnsafeRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    guard let from = unsafe UnsafeRawPointer(bitPattern: UInt(guest(address))) else { return false }
     return unsafe bytes.withUnsafeMutableBytes { buffer in
       guard let to = buffer.baseAddress else { return true }
       return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
@@ -136,7 +143,7 @@ public struct SNPCPU: SNPHardware {
   }
   /// REP MOVSB.
   public func writeGuest(_ bytes: borrowing Span<UInt8>, _ address: PhysicalAddress) -> Bool {
-    guard let to = unsafe UnsafeMutableRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    guard let to = unsafe UnsafeMutableRawPointer(bitPattern: UInt(guest(address))) else { return false }
     return unsafe bytes.withUnsafeBytes { buffer in
       guard let from = buffer.baseAddress else { return true }
       return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
@@ -144,7 +151,7 @@ public struct SNPCPU: SNPHardware {
   }
   /// REP STOSQ.
   public func zeroGuest(_ address: PhysicalAddress, byteCount: UInt64) -> Bool {
-    apus_guest_zero(linear(address), byteCount) == 0
+    apus_guest_zero(guest(address), byteCount) == 0
   }
   /// A byte of the image's code.
   public func codeByte(_ address: UInt64) -> UInt8 {

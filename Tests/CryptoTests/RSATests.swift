@@ -64,7 +64,7 @@ import Testing
   // CVE-2017-15361: ROCA keys are powers of 65537 modulo small primes. CVE-2021-3505: keys weaker than
   // their length. All keys here have full length, two high bits in each prime, and no common prime.
   @Test func generatedKeysAreNeitherStructuredNorShort() throws {
-    let count = Full.isSet ? 1000 : 6
+    let count = RunLength.isFull ? 1000 : 6
     var primes: Set<String> = []
     var looksLikeROCA = 0
     for seed in 0..<count {

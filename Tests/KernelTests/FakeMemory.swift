@@ -86,5 +86,5 @@ func stocks(
   return FrameStocks(memory: memory, base: first.start, count: 4)
 }
 
-/// A fixed seed and a new one, which is printed.
-let seeds: [UInt64] = RunLength.seeds("KernelTests")
+/// The seeds of this room's random histories.
+let seeds = RunLength.seeds("Kernel")

@@ -62,9 +62,9 @@ private struct Fuzzer {
     // Not in the own calling area only: several vCPUs' lists lie in one page.
     let base = random.chance(50) ? (service.area(cpu) ?? 16) : 200 + random.below(2)
     let offset: UInt64 = 8 + 8 * random.below(60)
-    let count = random.chance(80) ? 1 + random.below(4) : random.below(12)
+    let count: UInt64 = random.chance(80) ? 1 + random.below(4) : random.below(12)
     let address = base << 12 | offset
-    let next: UInt64 = random.chance(90) ? 0 : random.below(UInt64(count + 2))
+    let next = random.chance(90) ? 0 : random.below(count + 2)
     guard
       world.guest.pages.state(of: PhysicalAddress(base << 12)).isValid
         || world.guest.pages.state(of: PhysicalAddress(base << 12)).isCallingArea

@@ -322,6 +322,13 @@ struct ModelHardware: SNPHardware, @unchecked Sendable {
   func endOfWindow(_ rip: UInt64) -> UInt64? { (0x1000..<0x1008).contains(rip) ? 0x1008 : nil }
   func faultExit(_ rip: UInt64) -> UInt64? { (0x2000..<0x2008).contains(rip) ? 0x2008 : nil }
 
+  func closeGate(_ state: PhysicalAddress) -> Bool {
+    let efer = state.advanced(by: UInt64(VMSAField.efer))
+    let control = state.advanced(by: UInt64(VMSAField.virtualInterruptControl))
+    guard let word = loadGuest(control), word >> 63 == 0, let old = loadGuest(efer) else { return false }
+    return storeGuest(old & ~VMSAField.eferSVME, width: 8, efer)
+  }
+
   // The guest's memory is private, and VMPL0 reaches it as its own (APM 2, 15.36.3).
   private func reaches(_ address: UInt64, _ kind: SNPAccessKind) -> Bool {
     let page = GuestPage(containing: address)

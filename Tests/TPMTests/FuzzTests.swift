@@ -115,7 +115,6 @@ struct SecretWindows {
 }
 
 @Suite struct FuzzTests {
-  static var isFull: Bool { ProcessInfo.processInfo.environment["APUS_FULL"] != nil }
 
   static func run(_ count: Int, seed: UInt64) {
     let tpm = TestTPM()
@@ -168,8 +167,8 @@ struct SecretWindows {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("fuzz seed \(seed)")
     let start = ContinuousClock.now
-    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: 1)
-    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: seed)
+    Self.run(RunLength.isFull ? 5_000_000 : 20_000, seed: 1)
+    Self.run(RunLength.isFull ? 5_000_000 : 20_000, seed: seed)
     print("fuzz took \(ContinuousClock.now - start)")
   }
 }

@@ -73,7 +73,7 @@ import Testing
     let volatile = tpm.engine.volatileBlob(key: Self.key.span)
     var random = SeededRandom(seed: seed)
     var (refused, loaded) = (0, 0)
-    for round in 0..<(FuzzTests.isFull ? 20_000 : 600) {
+    for round in 0..<(RunLength.isFull ? 20_000 : 600) {
       var blobs = [state, volatile]
       let which = random.below(2)
       var blob = blobs[which]

@@ -66,13 +66,7 @@ public final class SNPGuestDriver<Hardware: SNPHardware>: GuestPlatform, @unchec
   /// Clears EFER.SVME, so that no VMRUN enters; false if a CPU runs the state, which its exit would overwrite.
   ///
   /// Source: reference A.4 step 1; VINTR_CTRL bit 63 is BUSY (B.1.3).
-  public func closeGate(_ context: VCPUContext) -> Bool {
-    guard let control = load(context, VMSAField.virtualInterruptControl),
-      !VirtualInterruptControl(rawValue: control).isBusy, let efer = load(context, VMSAField.efer)
-    else { return false }
-    store(context, VMSAField.efer, efer & ~VMSAField.eferSVME)
-    return true
-  }
+  public func closeGate(_ context: VCPUContext) -> Bool { hardware.closeGate(context.address) }
   /// Sets EFER.SVME; x86 orders it behind every earlier store.
   public func openGate(_ context: VCPUContext) {
     guard let efer = load(context, VMSAField.efer) else { return }
