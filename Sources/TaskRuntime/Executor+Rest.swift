@@ -58,7 +58,8 @@ extension Executor {
   /// For the idle task in long work: where there is nothing, a suspension would come straight back.
   public static var hasWork: Bool {
     ThisCPU.withExecutor(Executor.self) {
-      !$0.ready.isEmpty || ThisCPU.hasPending || $0.timers.count != 0 || $0.line.hasNews($0.flushes, in: $0.memory)
+      !$0.ready.isEmpty || ThisCPU.hasPending || $0.timers.count != 0
+        || $0.line.hasNews($0.flushes, in: $0.memory)
     }
   }
 

@@ -233,7 +233,8 @@ private let served: UInt64 = 0x1_0000_0001
         }
         world.equal(results.filter { $0 == .success }.count, VCPUTable.recordsPerCPU)
         world.equal(results.last, .invalidRequest)
-        world.equal(await service.create(2, vmsa: 122, area: 123), .success, "another CPU's records are its own")
+        world.equal(
+          await service.create(2, vmsa: 122, area: 123), .success, "another CPU's records are its own")
         world.equal(await service.call(.deleteVCPU, rcx: 80 << 12).result, .success)
         world.equal(await service.create(1, vmsa: 80, area: 81), .success)
       } == [])

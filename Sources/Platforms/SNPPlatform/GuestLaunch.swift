@@ -156,7 +156,8 @@ where Cycles: CycleCounter & Sendable {
     }
     let range = platform.plan.range
     let fields: [(UInt64, UInt64)] = [
-      (0x30, 1), (0x38, platform.privacy.privateMask), (0x40, UInt64(list.count)), (0x48, range.start.rawValue), (0x50, range.bytes),
+      (0x30, 1), (0x38, platform.privacy.privateMask), (0x40, UInt64(list.count)),
+      (0x48, range.start.rawValue), (0x50, range.bytes),
       (0x58, below4G), (0x60, page(2).rawValue), (0x68, UInt64(driver.level.rawValue)),
       (0x70, driver.features.rawValue),
     ]

@@ -126,7 +126,9 @@ extension CoreService {
   }
 
   /// Claims and validates a page; false if it is valid already and may be: it stays as it is, contents included.
-  private func begin(_ entry: PValidateEntry, _ size: GuestPageSize, _ list: PageList) throws(ListStop) -> Bool {
+  private func begin(_ entry: PValidateEntry, _ size: GuestPageSize, _ list: PageList) throws(ListStop)
+    -> Bool
+  {
     let address = PhysicalAddress(entry.address)
     switch pages.claim(address, size, from: .invalid) {
     case .claimed: break
@@ -187,7 +189,8 @@ extension CoreService {
     let cost = Int(truncatingIfNeeded: Platform.clearStep >> 12) &* Slice.clearedPage
     var place = done
     var spent = 0
-    while place < GuestPageSize.large.byteCount, slice.hasRoom(spent &+ cost) {
+    let room = slice.room &- cost
+    while place < GuestPageSize.large.byteCount, spent <= room {
       do throws(GuestMemoryFault) {
         try platform.clear(address.advanced(by: place), byteCount: Platform.clearStep)
       } catch {
@@ -202,7 +205,8 @@ extension CoreService {
   }
 
   /// The same for the first 2 MiB, page by page: windows that hosts map read-only are left out (D.47).
-  @inline(never) private func clearLowest(_ done: inout UInt64, _ slice: inout Slice) throws(ListStop) -> Bool {
+  @inline(never) private func clearLowest(_ done: inout UInt64, _ slice: inout Slice) throws(ListStop) -> Bool
+  {
     while done < GuestPageSize.large.byteCount {
       guard slice.hasRoom(Slice.clearedPage) else { return true }
       let place = PhysicalAddress(done)

@@ -48,7 +48,9 @@ public struct CoreService<Platform: GuestPlatform, Exchange: MemoryExchange & Se
     }
   }
 
-  @inline(never) private func serveRare<Table: ProtocolTable>(_ call: GuestCall, _ table: Table) -> CallOutcome {
+  @inline(never) private func serveRare<Table: ProtocolTable>(_ call: GuestCall, _ table: Table)
+    -> CallOutcome
+  {
     switch call.id {
     case .createVCPU: return .reply(createVCPU(call))
     case .deleteVCPU: return deleteVCPU(call, table)

@@ -32,8 +32,11 @@ struct Slice {
     total &+= amount
   }
 
-  /// Whether `amount` more fits before other tasks must run.
-  @inline(__always) func hasRoom(_ amount: Int) -> Bool { used &+ amount <= Self.limit }
+  /// How much more fits before other tasks must run; below zero, nothing.
+  @inline(__always) var room: Int { Self.limit &- used }
+
+  /// Whether `amount` more fits.
+  @inline(__always) func hasRoom(_ amount: Int) -> Bool { amount <= room }
 
   /// Lets other tasks run, if there is anything for this CPU to do.
   nonisolated(nonsending) mutating func rest() async {
