@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 // The rooms of Apus, what each may import, and the boards that compose them.
+import Foundation
 import PackageDescription
 
 /// Set by `boards/build` for bare metal.
@@ -25,7 +26,8 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 /// The hosted unit tests of one room.
 func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, swiftSettings: strict)
+    name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + also,
+    swiftSettings: strict)
 }
 
 /// The runtime's entry points are leaves of a few dozen instructions: no frame pointers there.
@@ -64,7 +66,7 @@ let rooms: [Target] = [
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
-  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
+  room("Model", ["Bits", "Crypto", "SNP", "SVSMProtocol", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
@@ -78,15 +80,28 @@ let rooms: [Target] = [
 /// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
 let isBench = Context.environment["APUS_BENCH"] != nil
 
+/// Set by `boards/build --vtpm`: a board that serves a guest offers it the vTPM protocol.
+let isVTPM = Context.environment["APUS_VTPM"] != nil
+let vTPM: [Target.Dependency] = isVTPM ? ["VTPM"] : []
+
+/// The files beside a board's sources that are none; not each board has all.
+func boardFiles(of name: String) -> [String] {
+  ["README.md", "kernel.ld", "layout.json", "run.sh", "thresholds.json", "toolset.json"].filter {
+    FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/boards/\(name)/\($0)")
+  }
+}
+
 /// A board: the executable that composes rooms into one image.
 ///
-/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined; with `isVTPM`
+/// `APUS_VTPM` is.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)",
     dependencies: imports + (isBench ? ["KernelLatency", "Latency", "TaskLatency"] : []),
-    path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
-    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
+    path: "boards/\(name)", exclude: boardFiles(of: name),
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : [])
+      + (isVTPM ? [.define("APUS_VTPM")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -120,6 +135,7 @@ let bareOnly: [Target] =
     room(
       "Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"],
       settings: isBench ? [.define("APUS_BENCH")] : []),
+    room("NativeComposition", ["Machine", "NativePlatform", "Seams", "X86"], path: "boards/lib/Native"),
     room(
       "KernelLatency", ["Kernel", "Latency", "Seams", "TaskLatency", "TaskRuntime", "Tasks"],
       path: "boards/lib/Latency"),
@@ -146,29 +162,38 @@ let bareOnly: [Target] =
       path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
     board(
-      "snp", ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"]),
+      "snp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"] + vTPM),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
       exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
-    board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
+    board(
+      "tpm", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
       "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
-    board("calls", ["CallBench", "Kernel", "Machine", "NativePlatform", "Seams", "Tasks"]),
-    board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
-      "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+      "calls", ["CallBench", "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "Tasks"]),
+    board(
+      "bench", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
+    board(
+      "native",
+      [
+        "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle",
+        "Timer",
+      ]),
     board(
       "tdp",
       [
         "Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks",
         "X86",
-      ]),
+      ] + vTPM),
   ]
 
 let hostedOnly: [Target] = [
+  .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
   tests(of: "Bits"),
   hostedTasks,
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
@@ -190,7 +215,7 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "SVSMProtocol", "TDX"]),
   tests(
     of: "RequestLoop",
     [

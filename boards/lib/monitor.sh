@@ -1,6 +1,8 @@
 # monitor: runs a board's image as a confidential guest of the monitor, under QEMU.
 
 hostile= hostile_seed= hostile_limit=
+# Set by a board's --vtpm: the image that serves its guest a TPM.
+vtpm=
 hostile_scripts='remap swap double-map refuse-page-state half-page-state replay-reply corrupt-reply forge-exit lying-cpuid
 drop-interrupts duplicate-interrupts flood-interrupts start-twice switch-out-of-turn throttle-messages stall-cpu
 lying-parameters random'
@@ -55,7 +57,7 @@ monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench}) || exit $?
+  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench} ${vtpm:+--vtpm}) || exit $?
   monitor=$(boards/build monitor) || exit $?
   monitor_words
   if ! .build/tool/release/apus igvm build --board "$board" --hypervisor monitor --elf "$image" --vcpus "$cpus" \

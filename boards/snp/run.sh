@@ -10,6 +10,7 @@ The board snp:
   --guest NAME     with a guest at VMPL2: selftest (the statements of boards/guest), fuzz (random calls by --seed),
                    bench (figures: ticks, and with --exact the kernel's own instructions)
   --count N        how many calls the fuzzer makes
+  --vtpm           the image that serves its guest a TPM (boards/build snp --vtpm)
   --exact          one CPU thread and a clock of instructions: every run executes the same ones
   --host WORDS     further words for the monitor's command line (cbit=N, apic-ids=N,N,…, shared)
 TEXT
@@ -25,6 +26,7 @@ board_option() {
       ;;
     --count) value "$@" && whole "$2" 1 999999999 || die 2 "--count takes a number, not '${2:-}'"; count=$2; taken=2 ;;
     --exact) exact=1; taken=1 ;;
+    --vtpm) vtpm=1; taken=1 ;;
     --host) value "$@"; host="$host $2"; taken=2 ;;
     *) monitor_option "$@" ;;
   esac

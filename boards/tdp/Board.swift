@@ -37,8 +37,8 @@ import Tasks
       #else
         if let made = seat.take(kernel, cpu) {
           let loop = RequestLoop(
-            cpu: Int(cpu.rawValue), platform: made.driver, exchange: NoMemoryExchange(), guest: made.guest,
-            table: CoreOnly())
+            cpu: Int(cpu.rawValue), platform: made.driver, exchange: made.exchange, guest: made.guest,
+            table: made.table)
           try spawn("guest", level: 7) { await loop.run() }
         } else {
           let idle = IdleService(halter)

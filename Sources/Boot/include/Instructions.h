@@ -40,6 +40,11 @@ static inline struct apus_seed apus_seed(void) {
   __asm__ volatile("rdseed %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
   return r;
 }
+static inline struct apus_seed apus_random(void) {
+  struct apus_seed r;
+  __asm__ volatile("rdrand %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
+  return r;
+}
 static inline uint64_t apus_read_cr2(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr2, %0" : "=r"(value));

@@ -18,7 +18,7 @@ extension TDPGuestDriver {
     registers.rip = registers.rip &+ TDGLeaf.instructionLength
     let leaf = registers.rax
     if leaf == UInt64(TDGLeaf.vpVMCALL.rawValue) {
-      if registers[10] == Self.callSignature {
+      if registers[10] == SVSMCall.signature {
         processor.hasCalled = true
         return .ended(.returned)
       }

@@ -13,8 +13,6 @@ public import X86
 public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform {
   /// Exits that one stay deals with before the executor gets its turn.
   public static var exitsPerStay: Int { 64 }
-  /// The signature in R10 of a call of the SVSM (design.md, "Guest conventions").
-  public static var callSignature: UInt64 { 0x4D53_5653 }
 
   let hardware: Hardware
   let host: HostCalls<Hardware>
