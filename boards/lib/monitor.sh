@@ -52,7 +52,7 @@ monitor_words() {
 
 # monitor_run BOARD PLATFORM [BUILD-OPTIONS...]: builds both images, makes the IGVM file with the kernel's words in it and
 # runs it on $cpus CPUs with $memory megabytes; returns qemu_run's code. `plugin` holds further arguments for QEMU,
-# `host` words for the monitor. On one CPU the clock counts instructions, and the guest's stands still meanwhile.
+# `host` words for the monitor; `single` asks for one thread. On one CPU the clock counts instructions, and the guest's stands still meanwhile.
 monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
@@ -67,7 +67,7 @@ monitor_run() {
   # The monitor's own memory, and the file, come on top of the guest's.
   size=$((memory + memory / 64 + 19 + $(stat -c %s "$file") / 1048576))
   # With more CPUs than the machine has, each on a thread, most of the time goes into waiting for whoever has the lock.
-  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
+  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}${single:-}" ]; then accel=tcg,thread=single; fi
   if [ -n "${exact:-}" ] || { [ "$cpus" = 1 ] && [ -n "$until" ]; }; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)
