@@ -44,14 +44,15 @@ board_plugin() {
 }
 
 # snp_figures: of each measured section, which lies between every third and fourth look at the counter, the kernel's
-# instructions, in the order of the guest's own figures. Then L10's parts for the queries of the second section, whose
-# commonest triple it is: from the guest's exit to the load of the call's last register, from there to the first store of
-# the reply, and from there to the next entry. Core's calls are served where they are decoded: b and c are one.
+# instructions and how many of them lock, in the order of the guest's own figures. Then L10's parts for the queries of the
+# second section, whose commonest triple it is: from the guest's exit to the load of the call's last register, from there to
+# the first store of the reply, and from there to the next entry. Core's calls are served where they are decoded: b and c
+# are one.
 snp_figures() {
   [ -s "$qemu_files/count" ] || return 0
-  sed -n 's/.*"name":"\([a-z]*\)".*"within":\[\([0-9]*\)[],].*/\1 \2/p' "$qemu_files/count" | awk '
-    $1 == "cycles" && ++looks % 4 == 3 { first = $2; section++; isMeasured = 1; exit_ = 0 }
-    $1 == "cycles" && looks % 4 == 0 { print "kernel " section " " $2 - first; isMeasured = 0 }
+  sed -n 's/.*"name":"\([a-z]*\)".*"within":\[\([0-9]*\)[],].*"locked":\[\([0-9]*\)[],].*/\1 \2 \3/p' "$qemu_files/count" | awk '
+    $1 == "cycles" && ++looks % 4 == 3 { first = $2; locked = $3; section++; isMeasured = 1; exit_ = 0 }
+    $1 == "cycles" && looks % 4 == 0 { print "kernel " section " " $2 - first " locked " $3 - locked; isMeasured = 0 }
     !isMeasured || section != 2 { next }
     $1 == "exit" { exit_ = $2; decoded = reply = 0 }
     $1 == "load" && exit_ && !reply { decoded = $2 }
