@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 // The rooms of Apus, what each may import, and the boards that compose them.
+import Foundation
 import PackageDescription
 
 /// Set by `boards/build` for bare metal.
@@ -25,7 +26,8 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 /// The hosted unit tests of one room.
 func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, swiftSettings: strict)
+    name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + also,
+    swiftSettings: strict)
 }
 
 /// The runtime's entry points are leaves of a few dozen instructions: no frame pointers there.
@@ -52,8 +54,11 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
+    "GuestScript", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+    path: "Sources/Services/GuestScript"),
+  room(
     "TaskLatency",
-    ["Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
+    ["GuestScript", "Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
       + (isBare ? ["_Concurrency"] : []),
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
@@ -64,7 +69,7 @@ let rooms: [Target] = [
   room("SNP", ["Bits"]),
   room("TDX", ["Bits"]),
   room("SVSMProtocol", ["Bits"]),
-  room("Model", ["Bits", "Crypto", "SNP", "TDX"], exclude: ["README.md"]),
+  room("Model", ["Bits", "Crypto", "SNP", "SVSMProtocol", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
   room("Crypto", ["Bits"], settings: lifetimes),
   room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
@@ -83,6 +88,13 @@ let isBench = Context.environment["APUS_BENCH"] != nil
 let isVTPM = Context.environment["APUS_VTPM"] != nil
 let vTPM: [Target.Dependency] = isVTPM ? ["VTPM"] : []
 
+/// The files beside a board's sources that are none; not each board has all.
+func boardFiles(of name: String) -> [String] {
+  ["README.md", "kernel.ld", "layout.json", "run.sh", "thresholds.json", "toolset.json"].filter {
+    FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/boards/\(name)/\($0)")
+  }
+}
+
 /// A board: the executable that composes rooms into one image.
 ///
 /// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined; with `isVTPM`
@@ -91,7 +103,7 @@ func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)",
     dependencies: imports + (isBench ? ["KernelLatency", "Latency", "TaskLatency"] : []),
-    path: "boards/\(name)", exclude: ["README.md", "kernel.ld", "layout.json", "run.sh", "toolset.json"],
+    path: "boards/\(name)", exclude: boardFiles(of: name),
     swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : [])
       + (isVTPM ? [.define("APUS_VTPM")] : []))
 }
@@ -127,6 +139,7 @@ let bareOnly: [Target] =
     room(
       "Machine", ["AsyncEntry", "Boot", "SNP", "Seams", "Tasks", "TDX", "X86"],
       settings: isBench ? [.define("APUS_BENCH")] : []),
+    room("NativeComposition", ["Machine", "NativePlatform", "Seams", "X86"], path: "boards/lib/Native"),
     room(
       "KernelLatency", ["Kernel", "Latency", "Seams", "TaskLatency", "TaskRuntime", "Tasks"],
       path: "boards/lib/Latency"),
@@ -161,13 +174,21 @@ let bareOnly: [Target] =
       exclude: ["Boot", "LinuxBoot", "Selftest", "SelftestSNP"]),
     board("monitor", ["IGVM", "Model", "Monitor", "MonitorMachine", "SNP", "Seams", "X86"]),
     room("TPMSlices", ["TPM", "Crypto"], path: "ci/tpm-slices"),
-    board("tpm", ["Kernel", "Machine", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
-    room(
-      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
-    board("calls", ["CallBench", "Kernel", "Machine", "NativePlatform", "Seams", "Tasks"]),
-    board("bench", ["Kernel", "Machine", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
     board(
-      "native", ["Kernel", "Machine", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle", "Timer"]),
+      "tpm", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
+    room(
+      "CallBench", ["GuestScript", "RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+      path: "ci/bench-calls"),
+    board(
+      "calls", ["CallBench", "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "Tasks"]),
+    board(
+      "bench", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "RuntimeBench", "Seams", "Tasks"]),
+    board(
+      "native",
+      [
+        "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TaskRuntime", "Tasks", "Idle",
+        "Timer",
+      ]),
     board(
       "tdp",
       [
@@ -177,6 +198,7 @@ let bareOnly: [Target] =
   ]
 
 let hostedOnly: [Target] = [
+  .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
   tests(of: "Bits"),
   hostedTasks,
   .target(name: "Conformance", path: "Tests/Oracle", swiftSettings: strict),
@@ -198,7 +220,7 @@ let hostedOnly: [Target] = [
   tests(of: "SNP", ["Bits"]),
   tests(of: "TDX", ["Bits"]),
   tests(of: "SVSMProtocol", ["Bits"]),
-  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "TDX"]),
+  tests(of: "Model", ["Bits", "Crypto", "Measurement", "SNP", "SVSMProtocol", "TDX"]),
   tests(
     of: "RequestLoop",
     [

@@ -4,6 +4,8 @@
 // paging off, flat segments, interrupts off and EBX = physical address of hvm_start_info.
 // Everything in .boot.* is linked at its physical address and is given back after boot.
 
+#include "entry.h"
+
 #define KERNEL_STACK_BYTES 32768
 
   .section .boot.text, "ax", @progbits
@@ -73,50 +75,18 @@ boot_gdt_pointer:
   .word boot_gdt_end - boot_gdt - 1
   .long boot_gdt
 
-  // Boot page tables: the first 4 GiB at 0 and at the direct map, the first GiB at the kernel's base.
-  .balign 4096
-boot_pml4:
-  .quad boot_pdpt_low + 3
-  .fill 31, 8, 0
-  .quad boot_pdpt_low + 3            // 32: KernelLayout.directMap
-  .fill 222, 8, 0
-  .quad boot_pdpt_high + 3           // 255: KernelLayout.image
-  .fill 256, 8, 0
-boot_pdpt_low:
-  .quad boot_pd + 3, boot_pd + 0x1003, boot_pd + 0x2003, boot_pd + 0x3003
-  .fill 508, 8, 0
-boot_pdpt_high:
-  .quad boot_pd + 3
-  .fill 511, 8, 0
-boot_pd:
-  .set address, 0
-  .rept 2048
-  .quad address + 0x83               // 2 MiB, writable, present
-  .set address, address + 0x200000
-  .endr
+  BOOT_PAGE_TABLES boot_pml4
 
   .section .text.apus_long_entry, "ax", @progbits
   .globl apus_long_entry
 apus_long_entry:
-  leaq apus_boot_stack_top(%rip), %rsp
-  xorl %ebp, %ebp
   movl $boot_entry_tsc, %ecx
   movq (%rcx), %rax
   movq %rax, apus_entry_tsc(%rip)
   movl $boot_start_info, %ecx
   movq (%rcx), %rax
   movq %rax, apus_start_info(%rip)
-  // GS base = the boot CPU's block, so that current-CPU reads hold from the first Swift call.
-  leaq apus_boot_cpu_block(%rip), %rax
-  movq %rax, (%rax)
-  movq %rax, %rdx
-  shrq $32, %rdx
-  movl $0xC0000101, %ecx
-  wrmsr
-  xorl %edi, %edi
-  xorl %esi, %esi
-  call main
-  ud2
+  CALL_MAIN
 
   // The guard page below the boot stack is left out of the kernel's own page tables.
   .section .stack, "aw", @nobits

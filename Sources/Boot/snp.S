@@ -3,6 +3,7 @@
 // The measured VMSA enters here at VMPL0: flat segments, CR3 on the builder's tables, EFER.LME and NXE set, EDI = the
 // launch information page, everything private because paging is off (APM 2, 15.34.5). There is no IDT yet, so nothing
 // that a host may intercept is executed: no CPUID, no RDTSC, no port; only MSRs that the architecture answers.
+#include "entry.h"
 
   .section .boot.snp.text, "ax", @progbits
   .code32
@@ -157,20 +158,8 @@ snp_gdt_pointer:
   .section .text.apus_snp_long_entry, "ax", @progbits
   .globl apus_snp_long_entry
 apus_snp_long_entry:
-  leaq apus_boot_stack_top(%rip), %rsp
-  xorl %ebp, %ebp
   movq %rdi, apus_start_info(%rip)
-  // GS base = the boot CPU's block, so that current-CPU reads hold from the first Swift call.
-  leaq apus_boot_cpu_block(%rip), %rax
-  movq %rax, (%rax)
-  movq %rax, %rdx
-  shrq $32, %rdx
-  movl $0xC0000101, %ecx
-  wrmsr
-  xorl %edi, %edi
-  xorl %esi, %esi
-  call main
-  ud2
+  CALL_MAIN
 
   // void apus_snp_halt(uint32_t *word, uint32_t mask): rests unless the word has a bit of the mask. #HV between the
   // look and HLT goes on at apus_snp_halt_end (SNPTraps); a later one ends HLT.

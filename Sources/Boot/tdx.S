@@ -5,6 +5,7 @@
 // before Swift loads the IDT, so nothing here is an instruction that raises #VE (tdx.md D.1): no port, no CPUID beyond the
 // module's own leaves, no MSR that is not native.
 #include "include/CPUBlock.h"
+#include "entry.h"
 
   // Linked where it is loaded, as the builder maps segments; given back after boot.
   .section .tdx.text, "ax", @progbits
@@ -20,47 +21,16 @@ apus_tdx_entry:
   movabsq $apus_tdx_long_entry, %rax
   jmpq *%rax
 
-  // The first 4 GiB at 0 and at the direct map, the first GiB at the kernel's base: private all of it, shared none.
+  // Private all of it, shared none.
   .section .tdx.data, "aw", @progbits
-  .balign 4096
-tdx_pml4:
-  .quad tdx_pdpt_low + 3
-  .fill 31, 8, 0
-  .quad tdx_pdpt_low + 3             // 32: KernelLayout.directMap
-  .fill 222, 8, 0
-  .quad tdx_pdpt_high + 3            // 255: KernelLayout.image
-  .fill 256, 8, 0
-tdx_pdpt_low:
-  .quad tdx_pd + 3, tdx_pd + 0x1003, tdx_pd + 0x2003, tdx_pd + 0x3003
-  .fill 508, 8, 0
-tdx_pdpt_high:
-  .quad tdx_pd + 3
-  .fill 511, 8, 0
-tdx_pd:
-  .set address, 0
-  .rept 2048
-  .quad address + 0x83               // 2 MiB, writable, present
-  .set address, address + 0x200000
-  .endr
+  BOOT_PAGE_TABLES tdx_pml4
 
   .section .text.apus_tdx_long_entry, "ax", @progbits
   .globl apus_tdx_long_entry
 apus_tdx_long_entry:
-  leaq apus_boot_stack_top(%rip), %rsp
-  xorl %ebp, %ebp
   movq %rdx, apus_entry_tsc(%rip)
   movq %rdi, apus_start_info(%rip)
-  // GS base = the boot CPU's block (IA32_GS_BASE is native in a TD).
-  leaq apus_boot_cpu_block(%rip), %rax
-  movq %rax, (%rax)
-  movq %rax, %rdx
-  shrq $32, %rdx
-  movl $0xC0000101, %ecx
-  wrmsr
-  xorl %edi, %edi
-  xorl %esi, %esi
-  call main
-  ud2
+  CALL_MAIN
 
   // apus_tdcall(uint64_t registers[16]), in encoding order; RSP and RBP do not go in.
   //

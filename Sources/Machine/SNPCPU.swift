@@ -39,6 +39,11 @@ public struct SNPCPU: SNPHardware {
     return isOwn ? KernelLayout.direct(page).rawValue : KernelLayout.guest(page).rawValue
   }
 
+  // The guest's memory is never the kernel's own.
+  @inline(__always) private func guest(_ address: PhysicalAddress) -> UInt64 {
+    KernelLayout.guest(address).rawValue
+  }
+
   /// Tells which addresses are the kernel's own, before another one is used.
   public static func setOwnRange(_ range: MemoryRegion) {
     unsafe ownStart = range.start.rawValue
@@ -111,14 +116,37 @@ public struct SNPCPU: SNPHardware {
   public func faultExit(_ rip: UInt64) -> UInt64? {
     rip >= apus_guest_start_address() && rip < apus_guest_end_address() ? apus_guest_fault_address() : nil
   }
+  /// TEST; AND; MFENCE; TEST.
+  public func closeGate(_ state: PhysicalAddress) -> Bool { apus_guest_close_gate(guest(state)) == 0 }
+  /// OR.
+  public func openGate(_ state: PhysicalAddress) { _ = apus_guest_open_gate(guest(state)) }
+  // UNSAFETY: the structure is five words, and outlives the call.
+  /// One function of snp_guest.S.
+  @inline(__always) public func takeCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt8? {
+    let found = unsafe withUnsafeMutablePointer(to: &registers) {
+      unsafe apus_guest_take_call(guest(state), guest(area), $0)
+    }
+    if found > 0x100 { return UInt8(truncatingIfNeeded: found) }
+    if found == 0xFF { openGate(state) }
+    return nil
+  }
+  /// One function of snp_guest.S; what the host took away is the guest's loss.
+  @inline(__always) public func answerCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, rax: UInt64, rcx: UInt64?
+  ) {
+    let failed = apus_guest_answer(guest(state), guest(area), rax, rcx ?? 0, rcx == nil ? 0 : 1)
+    if failed != 0 { openGate(state) }
+  }
   /// One access.
   public func loadGuest(_ address: PhysicalAddress) -> UInt64? {
     var value: UInt64 = 0
-    return unsafe apus_guest_load(linear(address), &value) == 0 ? value : nil
+    return unsafe apus_guest_load(guest(address), &value) == 0 ? value : nil
   }
   /// One access.
   public func storeGuest(_ value: UInt64, width: Int, _ address: PhysicalAddress) -> Bool {
-    let place = linear(address)
+    let place = guest(address)
     switch width {
     case 1: return apus_guest_store1(place, value) == 0
     case 2: return apus_guest_store2(place, value) == 0
@@ -128,7 +156,7 @@ public struct SNPCPU: SNPHardware {
   // UNSAFETY: the span is valid for its count; the guest's side may fault, which is an answer.
   /// REP MOVSB.
   public func readGuest(_ address: PhysicalAddress, into bytes: inout MutableSpan<UInt8>) -> Bool {
-    guard let from = unsafe UnsafeRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    guard let from = unsafe UnsafeRawPointer(bitPattern: UInt(guest(address))) else { return false }
     return unsafe bytes.withUnsafeMutableBytes { buffer in
       guard let to = buffer.baseAddress else { return true }
       return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
@@ -136,7 +164,7 @@ public struct SNPCPU: SNPHardware {
   }
   /// REP MOVSB.
   public func writeGuest(_ bytes: borrowing Span<UInt8>, _ address: PhysicalAddress) -> Bool {
-    guard let to = unsafe UnsafeMutableRawPointer(bitPattern: UInt(linear(address))) else { return false }
+    guard let to = unsafe UnsafeMutableRawPointer(bitPattern: UInt(guest(address))) else { return false }
     return unsafe bytes.withUnsafeBytes { buffer in
       guard let from = buffer.baseAddress else { return true }
       return unsafe apus_guest_copy(to, from, UInt64(buffer.count)) == 0
@@ -144,7 +172,7 @@ public struct SNPCPU: SNPHardware {
   }
   /// REP STOSQ.
   public func zeroGuest(_ address: PhysicalAddress, byteCount: UInt64) -> Bool {
-    apus_guest_zero(linear(address), byteCount) == 0
+    apus_guest_zero(guest(address), byteCount) == 0
   }
   /// A byte of the image's code.
   public func codeByte(_ address: UInt64) -> UInt8 {

@@ -44,6 +44,9 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
     if isMapped(page) { mon_zero_page(page.address) }
   }
 
+  /// MFENCE.
+  public func fence() { mon_fence() }
+
   /// Sends a byte to COM1.
   public func write(_ byte: UInt8) { mon_out8(0x3F8, byte) }
 

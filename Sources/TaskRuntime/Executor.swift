@@ -22,12 +22,11 @@ public struct Executor: ~Copyable {
   /// Bits of the CPU's pending word that tasks can wait for.
   public static var interruptSources: Int { 16 }
 
+  /// Turns until the next pass; below zero, it is due.
+  ///
+  /// This and the queue's first word are the entry code's too (`apus_handover`).
+  var turnsLeft = 0
   var ready: ReadyQueue<TaskLists>
-  /// Turns until the next pass: a word that the entry code counts down too.
-  @inline(__always) var turnsLeft: Int {
-    get { ThisCPU.turns }
-    nonmutating set { ThisCPU.turns = newValue }
-  }
   var timers: TimerQueue<TaskRef>
   var idleTask: TaskRef?
   /// Whether the idle task is parked where `step` may resume it.

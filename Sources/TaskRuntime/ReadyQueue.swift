@@ -21,10 +21,9 @@ public struct ReadyQueue<Lists: ReadyLists> {
   public static var overtakesPerPass: Int { 64 }
 
   /// The only ready node; the lists are empty then.
-  @inline(__always) var lone: Lists.Node? {
-    get { incoming.lone }
-    set { incoming.lone = newValue }
-  }
+  ///
+  /// The first word: the entry code looks here too.
+  var lone: Lists.Node?
   /// Levels that have a node: incoming in bits 7:0, batch in bits 15:8.
   var mask: UInt32 = 0
   /// Lists 0–7 of the two sides: where newcomers go, and where the round takes from.
@@ -53,9 +52,11 @@ public struct ReadyQueue<Lists: ReadyLists> {
     if _fastPath(mask == 0), _fastPath(lone == nil) {
       lone = node
     } else {
-      pushToLists(node)
+      pushBesideOthers(node)
     }
   }
+
+  @inline(never) private mutating func pushBesideOthers(_ node: Lists.Node) { pushToLists(node) }
 
   /// The same for a node that goes to the back of the round even when it is alone.
   @inline(__always) public mutating func pushToLists(_ node: Lists.Node) {
@@ -169,8 +170,6 @@ public struct ReadyQueue<Lists: ReadyLists> {
 public protocol ReadyLists {
   /// What the lists hold.
   associatedtype Node: ReadyNode
-  /// A place for one node besides; nil in new lists, and whenever two sets of lists change places.
-  var lone: Node? { get set }
   /// Puts a node, which is in no list, at the end of list `index` (0 to 7).
   mutating func append(_ node: Node, to index: Int)
   /// Takes the first node of list `index`, which is not empty; true with the last one.

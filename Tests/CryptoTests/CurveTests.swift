@@ -1,5 +1,6 @@
 // Tests of P-256 and P-384: RFC 6979 signatures, SP 800-56A agreement, and algebraic laws.
 import Crypto
+import TestSupport
 import Testing
 
 @Suite struct CurveTests {
@@ -47,7 +48,7 @@ import Testing
   @Test(arguments: [EllipticCurve.p256, .p384])
   func aSignatureVerifiesAndAnyChangeOfItDoesNot(_ curve: EllipticCurve) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<4 {
       let key = scalar(curve, generator.bytes(curve.size + 8))
       let digest = generator.bytes(48)
@@ -69,7 +70,7 @@ import Testing
   @Test(arguments: [EllipticCurve.p256, .p384])
   func bothSidesOfADiffieHellmanExchangeAgree(_ curve: EllipticCurve) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededRandom(seed: seed)
     let first = scalar(curve, generator.bytes(curve.size + 8))
     let second = scalar(curve, generator.bytes(curve.size + 8))
     let publicA = try #require(publicKey(curve, first))

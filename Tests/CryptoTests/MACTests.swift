@@ -1,5 +1,6 @@
 // Tests of HMAC, KDFa, KDFe and HMAC_DRBG against published answers.
 import Crypto
+import TestSupport
 import Testing
 
 @Suite struct MACTests {
@@ -102,7 +103,7 @@ import Testing
     while count < 512 && biased.accept(count % 4 == 0 ? 7 : UInt64(count) + 100) { count += 1 }
     #expect(count == 96)
     var sound = EntropyHealth()
-    var generator = SeededGenerator(state: 1)
+    var generator = SeededRandom(seed: 1)
     for _ in 0..<100_000 { _ = sound.accept(generator.next()) }
     #expect(!sound.hasFailed)
   }

@@ -1,5 +1,6 @@
 // Tests against NIST CAVP and Wycheproof files; a file that was not fetched fails its test.
 import Crypto
+import TestSupport
 import Testing
 
 @Suite struct OfficialVectorTests {
@@ -37,7 +38,7 @@ import Testing
     for (algorithm, path) in Self.hashes {
       let records = try Vectors.records("\(path)Monte.rsp")
       var seed = bytes(try #require(records.compactMap { $0.fields["Seed"] }.first))
-      for (_, fields) in records.prefix(Full.isSet ? 101 : 11) {
+      for (_, fields) in records.prefix(RunLength.isFull ? 101 : 11) {
         guard let expected = fields["MD"] else { continue }
         var (first, second, third) = (seed, seed, seed)
         for _ in 0..<1000 {

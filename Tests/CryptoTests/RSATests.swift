@@ -1,10 +1,11 @@
 // Tests of RSA: generation, loading, both operations, paddings, and the ROCA and length statistics.
 import Crypto
+import TestSupport
 import Testing
 
 @Suite struct RSATests {
   static func drbg(_ seed: UInt64) -> HMACDRBG {
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededRandom(seed: seed)
     let entropy = generator.bytes(48)
     let none: [UInt8] = []
     return HMACDRBG(entropy: entropy.span, nonce: none.span, personalization: none.span)
@@ -36,7 +37,7 @@ import Testing
   func aGeneratedKeyUndoesItsPublicOperation(_ bits: Int) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     let key = try #require(Self.generate(bits, seed))
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededRandom(seed: seed)
     let message = [0] + generator.bytes(bits / 8 - 1)
     let sealed = try #require(Self.encrypt(key.publicKey, message), "seed \(seed)")
     #expect(sealed != message)
@@ -63,7 +64,7 @@ import Testing
   // CVE-2017-15361: ROCA keys are powers of 65537 modulo small primes. CVE-2021-3505: keys weaker than
   // their length. All keys here have full length, two high bits in each prime, and no common prime.
   @Test func generatedKeysAreNeitherStructuredNorShort() throws {
-    let count = Full.isSet ? 1000 : 6
+    let count = RunLength.isFull ? 1000 : 6
     var primes: Set<String> = []
     var looksLikeROCA = 0
     for seed in 0..<count {

@@ -1,13 +1,14 @@
 // PropertyTests: parse(build(x)) == x for random images, and no input traps or hangs the reader.
 import IGVM
+import TestSupport
 import Testing
 
 @Suite struct PropertyTests {
   @Test("parse(build(x)) == x, and build(parse(build(x))) gives the same bytes")
   func roundTrip() throws {
-    for seed in Effort.seeds("round trip") {
-      var generator = SeededGenerator(seed: seed)
-      for _ in 0..<Effort.count(20_000) {
+    for seed in RunLength.seeds("round trip") {
+      var generator = SeededRandom(seed: seed)
+      for _ in 0..<RunLength.scaled(20_000) {
         let image = generator.image()
         let file = try image.build()
         let parsed = try Image(parsing: file)
@@ -18,7 +19,7 @@ import Testing
   }
 
   /// Damages a file as a hostile host would: fields, lengths, cuts; most keep the checksum right to get further in.
-  private func damage(_ file: inout [UInt8], _ generator: inout SeededGenerator) {
+  private func damage(_ file: inout [UInt8], _ generator: inout SeededRandom) {
     let headerEnd = min(file.count, 24 + Int(file[12]) | Int(file[13]) << 8)
     for _ in 0...generator.below(4) {
       switch generator.below(6) {
@@ -45,15 +46,15 @@ import Testing
     "10 million damaged files (1 % without APUS_FULL): no trap, breaches bounded by the file, valid ones load"
   )
   func fuzz() {
-    for seed in Effort.seeds("fuzz") {
-      var generator = SeededGenerator(seed: seed)
+    for seed in RunLength.seeds("fuzz") {
+      var generator = SeededRandom(seed: seed)
       var valid = 0
       var originals: [[UInt8]] = []
       for _ in 0..<64 {
         if let file = try? generator.image(maximumRecords: 8).build() { originals.append(file) }
       }
       originals += [Samples.build(Samples.snpImage()), Samples.build(Samples.snpAndTDXImage())]
-      for _ in 0..<(Effort.count(10_000_000) / 2) {
+      for _ in 0..<(RunLength.scaled(10_000_000) / 2) {
         // Headers and a tail: the reader never looks at most data, so copying it would only cost time.
         var file = originals[generator.below(originals.count)]
         damage(&file, &generator)

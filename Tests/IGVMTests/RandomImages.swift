@@ -1,41 +1,9 @@
 // RandomImages: images and damaged files from a seed, for property tests and the fuzzer.
 import Foundation
 import IGVM
+import TestSupport
 
-/// SplitMix64: the same numbers from the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// A number below `bound`.
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
-
-/// How long the long tests run.
-enum Effort {
-  /// 1 % of the full count, unless APUS_FULL is set.
-  static func count(_ full: Int) -> Int {
-    ProcessInfo.processInfo.environment["APUS_FULL"] == nil ? full / 100 : full
-  }
-
-  /// The fixed seed, and one that changes from run to run; both are printed.
-  static func seeds(_ what: String) -> [UInt64] {
-    let random = UInt64.random(in: 1 ... .max)
-    print("\(what): seeds 1 and \(random)")
-    return [1, random]
-  }
-}
-
-extension SeededGenerator {
+extension SeededRandom {
   /// An image of any headers the builder can write; it need not obey the rules.
   mutating func image(maximumRecords: Int = 24) -> Image {
     var records: [ImageRecord] = []

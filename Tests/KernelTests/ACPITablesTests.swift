@@ -1,6 +1,7 @@
 // Tests of the ACPI reader: sparse and wide APIC ids, and tables that lie.
 import Kernel
 import Seams
+import TestSupport
 import Testing
 import X86
 
@@ -146,7 +147,7 @@ private struct Tables {
   }
 
   @Test(arguments: seeds) func noDamageBringsTheReaderDown(seed: UInt64) {
-    var random = TestRandom(state: seed)
+    var random = SeededRandom(seed: seed)
     let memory = FakeMemory(base: 0xE0000, count: 0x20000)
     var tables = Tables()
     for id in 0..<UInt32(20) { tables.x2(id) }

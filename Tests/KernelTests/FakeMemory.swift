@@ -1,6 +1,7 @@
 // FakeMemory: physical memory in an array, for the tests of everything that keeps tables in memory.
 import Kernel
 import Seams
+import TestSupport
 import X86
 
 final class FakeMemory: PhysicalMemory, @unchecked Sendable {
@@ -85,20 +86,5 @@ func stocks(
   return FrameStocks(memory: memory, base: first.start, count: 4)
 }
 
-struct TestRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
-}
-
-/// A fixed seed and a random one, printed so that a failure can be had again.
-let seeds: [UInt64] = {
-  let random = UInt64.random(in: .min ... .max)
-  print("random seed \(random)")
-  return [1, random]
-}()
+/// The seeds of this room's random histories.
+let seeds = RunLength.seeds("Kernel")

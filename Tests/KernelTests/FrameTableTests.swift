@@ -1,6 +1,7 @@
 // Tests of the frame table, the plan for it, the allocator and its caches.
 import Kernel
 import Seams
+import TestSupport
 import Testing
 import X86
 
@@ -66,7 +67,7 @@ import X86
   }
 
   @Test(arguments: seeds) func aRandomHistoryAgreesWithASimpleModel(seed: UInt64) throws {
-    var random = TestRandom(state: seed)
+    var random = SeededRandom(seed: seed)
     var (_, table) = smallMachine()
     var model: [UInt64: FrameOwner] = [:]
     let free = table.freeCount

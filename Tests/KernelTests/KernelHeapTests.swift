@@ -2,6 +2,7 @@
 import Kernel
 import Seams
 import Tasks
+import TestSupport
 import Testing
 import X86
 
@@ -89,7 +90,7 @@ private struct Machine {
   }
 
   @Test(arguments: seeds) func blocksOfManyCPUsNeverOverlap(seed: UInt64) {
-    var random = TestRandom(state: seed)
+    var random = SeededRandom(seed: seed)
     let machine = Machine(limit: 100)
     var live: [(start: PhysicalAddress, bytes: UInt64)] = []
     for _ in 0..<3000 {

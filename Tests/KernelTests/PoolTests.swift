@@ -1,6 +1,7 @@
 // Tests of the pools: sizes, alignment, bounds, and what is not theirs.
 import Kernel
 import Seams
+import TestSupport
 import Testing
 import X86
 
@@ -27,7 +28,7 @@ private typealias Pool = SizeClassPool<FakeMemory>
   }
 
   @Test(arguments: seeds) func blocksNeverOverlapAndAreAligned(seed: UInt64) throws {
-    var random = TestRandom(state: seed)
+    var random = SeededRandom(seed: seed)
     var (pool, frames) = pool()
     var live: [(start: UInt64, bytes: UInt64)] = []
     for _ in 0..<2000 {

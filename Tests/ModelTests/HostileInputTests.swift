@@ -3,6 +3,7 @@
 import Model
 import SNP
 import TDX
+import TestSupport
 import Testing
 
 @Suite struct HostileInputTests {

@@ -2,6 +2,7 @@
 
 import Model
 import SNP
+import TestSupport
 import Testing
 
 /// What the SVSM believes, and what is really in memory: kept without looking at the RMP.

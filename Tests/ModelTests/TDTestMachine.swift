@@ -69,15 +69,17 @@ final class TDTestMachine {
   }
 
   /// Readies L2 VM 1 on vCPU 0 (virtual-APIC page 14, enter state at page 15) and enters it.
-  func enterL2(flags: UInt64 = 0, vm: UInt64 = 1, rip: UInt64 = 0x1000, vcpu: Int = 0, timeStamp: UInt64 = 0)
-    -> TDCallOutcome
-  {
+  func enterL2(
+    flags: UInt64 = 0, vm: UInt64 = 1, rip: UInt64 = 0x1000, vcpu: Int = 0, timeStamp: UInt64 = 0,
+    changing: [(Int, UInt64)] = []
+  ) -> TDCallOutcome {
     _ = status(
       10, rdx: FieldID.vmcs(vm: UInt8(vm), encoding: 0x2012).rawValue, r8: 14 << 12, r9: .max, vcpu: vcpu)
     let state = SystemPage(rawValue: 15 + Self.systemOffset)
     memory.store(state, L2EnterState.rflagsOffset, 2)
     memory.store(state, L2EnterState.ripOffset, rip)
     for number in 0..<16 { memory.store(state, 8 * number, 0x2200 + UInt64(number)) }
+    for (number, value) in changing { memory.store(state, 8 * number, value) }
     registers.rsp = 0x7000
     return call(25, rcx: vm << 52 | flags, rdx: 15 << 12, vcpu: vcpu, timeStamp: timeStamp)
   }

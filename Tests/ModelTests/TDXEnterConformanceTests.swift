@@ -1,6 +1,7 @@
 // TDXEnterConformanceTests: tdx.md G.51 to G.62, G.68, G.78, the statements about the module.
 
 import Model
+import SVSMProtocol
 import TDX
 import Testing
 
@@ -225,6 +226,88 @@ import Testing
     _ = machine.enterL2(flags: 1, vcpu: 1)
     #expect(machine.td.breaches.count == 3)
     #expect(!machine.hasOpenRevocation)
+  }
+
+  @Test func g50_afterBUSYThePageIsWithheldAndGivingItAwayIsCounted() {
+    // design.md "Guest rights reduced": not all acknowledged, then BUSY and the page still withheld.
+    let machine = TDTestMachine()
+    func call() -> L2Route {
+      machine.exitL2(L2Exit(.tdcall)) {
+        $0.registers.rax = 0
+        $0.registers.rcx = 0xFC00
+        $0.registers.r10 = SVSMCall.signature
+      }
+    }
+    func answer(_ code: ResultCode, rip: UInt64 = 0x1004) -> UInt32 {
+      _ = machine.enterL2(flags: 1, rip: rip, changing: [(0, 0), (10, UInt64(code.rawValue))])
+      return machine.td.breaches.count
+    }
+    for page: UInt64 in [3, 4, 5] { #expect(machine.share(page) == 0) }
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    #expect(call() == .toL1)
+    for page: UInt64 in [3, 4] { #expect(machine.share(page, attributes: 0x8000) == 0) }
+    #expect(answer(.busy) == 0)
+    // However often the vCPU leaves and enters.
+    for _ in 0..<2 {
+      _ = machine.exitL2(L2Exit(.cpuid))
+      _ = machine.enterL2()
+    }
+    #expect(machine.td.breaches.count == 0)
+    // An answer that completes the next call, with another page not flushed, counts.
+    #expect(call() == .toL1)
+    #expect(machine.share(5, attributes: 0x8000) == 0)
+    #expect(answer(.success) == 1)
+    // So does giving the withheld page away, to whomever.
+    _ = machine.exitL2(L2Exit(.cpuid))
+    #expect(machine.share(3) == 0)
+    #expect(machine.td.breaches.count == 2)
+    #expect(machine.td.breaches.first.last?.page.rawValue == 3)
+    // When vCPU 1 has flushed the page is free.
+    _ = machine.exitL2(L2Exit(.cpuid), vcpu: 1)
+    _ = machine.enterL2(flags: 1, vcpu: 1)
+    #expect(machine.share(4) == 0)
+    #expect(machine.td.breaches.count == 2)
+  }
+
+  @Test(arguments: [ResultCode.success, .incomplete, .vcpuInUse])
+  func g50_noOtherAnswerWithholdsAPage(_ code: ResultCode) {
+    let machine = TDTestMachine()
+    #expect(machine.share(3) == 0)
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    _ = machine.exitL2(L2Exit(.tdcall)) {
+      $0.registers.rax = 0
+      $0.registers.r10 = SVSMCall.signature
+    }
+    #expect(machine.share(3, attributes: 0x8000) == 0)
+    _ = machine.enterL2(flags: 1, rip: 0x1004, changing: [(0, 0), (10, UInt64(code.rawValue))])
+    #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation])
+  }
+
+  @Test func g50_BUSYWithoutACallIsNoAnswer() {
+    let machine = TDTestMachine()
+    #expect(machine.share(3) == 0)
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    _ = machine.exitL2(L2Exit(.cpuid))
+    #expect(machine.share(3, attributes: 0x8000) == 0)
+    _ = machine.enterL2(flags: 1, rip: 0x1004, changing: [(0, 0), (10, UInt64(ResultCode.busy.rawValue))])
+    #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation])
+  }
+
+  @Test func g50_whoEntersWhileTheCallIsNotOverIsNotCounted() {
+    let machine = TDTestMachine()
+    #expect(machine.share(3) == 0)
+    for vcpu in [0, 1] { _ = machine.enterL2(vcpu: vcpu) }
+    for vcpu in [0, 1] { _ = machine.exitL2(L2Exit(.cpuid), vcpu: vcpu) }
+    #expect(machine.share(3, attributes: 0x8000) == 0)
+    // vCPU 0 has taken the rights and not gone on yet.
+    _ = machine.enterL2(vcpu: 1)
+    #expect(machine.td.breaches.count == 0)
+    _ = machine.exitL2(L2Exit(.cpuid), vcpu: 1)
+    _ = machine.enterL2(flags: 1)
+    #expect(machine.td.breaches.count == 0)
+    // Now it has.
+    _ = machine.enterL2(vcpu: 1)
+    #expect(machine.td.breaches.first.map(\.rule) == [.openRevocation])
   }
 
   @Test func g62_invvpid() {

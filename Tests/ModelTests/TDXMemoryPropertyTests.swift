@@ -2,6 +2,7 @@
 
 import Model
 import TDX
+import TestSupport
 import Testing
 
 /// A TD under a hostile host, an L1 that hands pages to an L2, and what must hold.

@@ -102,7 +102,7 @@ private func host(_ script: HostileScript?, seed: UInt64) -> HostileHost {
 
   @Test func `under attack a defined end passes, a crash, a breach and a leak do not`() {
     let defined: [RunEnding] = [
-      .verdict(.pass), .verdict(.panic), .verdict(.fail), .terminated, .denied, .stillRunning,
+      .verdict(.pass), .verdict(.panic), .verdict(.fail), .poweredOff, .terminated, .denied, .stillRunning,
     ]
     for ending in defined {
       #expect(ending.isDefined)

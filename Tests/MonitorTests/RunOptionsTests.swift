@@ -73,6 +73,7 @@ private func refusal(_ line: String) -> String {
 
   @Test func `the verdict port is the monitor's, unknown ports and addresses are absent`() {
     #expect(DevicePolicy.access(port: 0xF4) == .verdict)
+    #expect(DevicePolicy.access(port: 0xF8) == .power)
     #expect(DevicePolicy.access(port: 0x3F8) == .pass)
     #expect(DevicePolicy.access(port: 0x510) == .pass)
     #expect(DevicePolicy.access(port: 0xCF9) == .absent)

@@ -5,6 +5,7 @@ import SNP
 import SVSMProtocol
 import Seams
 import Tasks
+import TestSupport
 import Testing
 import X86
 
@@ -60,8 +61,8 @@ private struct Fuzzer {
   private mutating func list(_ cpu: Int, deposit: Bool) -> UInt64 {
     // Not in the own calling area only: several vCPUs' lists lie in one page.
     let base = random.chance(50) ? (service.area(cpu) ?? 16) : 200 + random.below(2)
-    let offset = 8 + 8 * random.below(60)
-    let count = random.chance(80) ? 1 + random.below(4) : random.below(12)
+    let offset: UInt64 = 8 + 8 * random.below(60)
+    let count: UInt64 = random.chance(80) ? 1 + random.below(4) : random.below(12)
     let address = base << 12 | offset
     let next = random.chance(90) ? 0 : random.below(count + 2)
     guard
@@ -134,7 +135,7 @@ private struct Fuzzer {
     }
     // CPU 0 keeps the start-up vCPU, so that somebody can always ask.
     let apic = random.chance(10) ? random.next() : UInt64(World.apicIDs[max(1, target)])
-    let misaligned = random.chance(3) ? random.below(4096) : 0
+    let misaligned: UInt64 = random.chance(3) ? random.below(4096) : 0
     let answer = await perform(.createVCPU, cpu, rcx: vmsa << 12 | misaligned, rdx: area << 12, r8: apic)
     guard answer.result == .success,
       let made = World.apicIDs.firstIndex(of: UInt32(truncatingIfNeeded: apic))
@@ -159,7 +160,7 @@ private struct Fuzzer {
   private mutating func remap(_ cpu: Int) async {
     let new = random.chance(80) ? 100 + random.below(24) : page()
     touched += [new, service.area(cpu) ?? 0]
-    let misaligned = random.chance(3) ? random.below(4096) : 0
+    let misaligned: UInt64 = random.chance(3) ? random.below(4096) : 0
     let before = service.area(cpu)
     guard let vmsa = service.vmsa(cpu), let before else { return }
     await service.exit(cpu) {
@@ -184,9 +185,9 @@ private struct Fuzzer {
 }
 
 @Suite struct CallFuzzTests {
-  @Test(arguments: seeds("CallFuzzTests"))
+  @Test(arguments: RunLength.seeds("CallFuzzTests"))
   func nothingThatAGuestAsksForBreaksTheInvariants(_ seed: UInt64) {
-    let count = scaled(5_000_000)
+    let count = RunLength.scaled(5_000_000)
     let coverage = Coverage()
     let found = failures { service in
       var fuzzer = Fuzzer(service: service, coverage: coverage, random: SeededRandom(seed: seed))

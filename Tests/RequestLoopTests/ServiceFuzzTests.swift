@@ -8,6 +8,7 @@ import SVSMProtocol
 import Seams
 import TPM
 import Tasks
+import TestSupport
 import Testing
 import VTPM
 import X86
@@ -142,7 +143,7 @@ private struct Fuzzer {
       }
       return
     default:
-      let page = 220 + random.below(12)
+      let page: UInt64 = 220 + random.below(12)
       _ = await service.pvalidate([entry(page, validate: random.chance(85), ignore: true)], cpu: cpu)
       world.checkPage(page)
       return
@@ -159,9 +160,9 @@ private struct Fuzzer {
 }
 
 @Suite struct ServiceFuzzTests {
-  @Test(arguments: seeds("ServiceFuzzTests"))
+  @Test(arguments: RunLength.seeds("ServiceFuzzTests"))
   func noCommandAndNoRequestBreaksTheInvariants(_ seed: UInt64) {
-    let count = scaled(500_000)
+    let count = RunLength.scaled(500_000)
     let entropy = InlineArray<48, UInt8>(repeating: 7)
     let state = VTPMState(TPMEngine(entropy: entropy.span), milliseconds: 0)
     let counts = Counts()

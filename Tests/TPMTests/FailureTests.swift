@@ -1,5 +1,6 @@
 // FailureTests: failure mode, answer sizes, and failing commands that leave everything as it was.
 import TPM
+import TestSupport
 import Testing
 
 @Suite struct FailureTests {
@@ -75,7 +76,7 @@ import Testing
       _ = tpm.createPrimary(0x4000_000B, Template.attestation())
       _ = tpm.send(0x186, sized([]) + big16(0xB))
       for kind: UInt8 in [0, 1, 3] { _ = tpm.startSession(kind) }
-      var generator = CommandGenerator(random: SeededGenerator(state: state))
+      var generator = CommandGenerator(random: SeededRandom(seed: state))
       var failed = 0
       for number in 0..<3000 {
         let before = (tpm.engine.stateBlob(key: key.span), tpm.engine.volatileBlob(key: key.span))

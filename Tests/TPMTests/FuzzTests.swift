@@ -2,25 +2,12 @@
 import Crypto
 import Foundation
 import TPM
+import TestSupport
 import Testing
-
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
-  mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-  mutating func pick<T>(_ list: [T]) -> T { list[below(list.count)] }
-}
 
 /// Builds commands that are often almost right.
 struct CommandGenerator {
-  var random: SeededGenerator
+  var random: SeededRandom
   static let cheapTemplates = [
     Template.srk, Template.ecdsa, Template.sealed, Template.hmacKey, Template.aesKey, Template.attestation(4),
   ]
@@ -128,11 +115,10 @@ struct SecretWindows {
 }
 
 @Suite struct FuzzTests {
-  static var isFull: Bool { ProcessInfo.processInfo.environment["APUS_FULL"] != nil }
 
   static func run(_ count: Int, seed: UInt64) {
     let tpm = TestTPM()
-    var generator = CommandGenerator(random: SeededGenerator(state: seed))
+    var generator = CommandGenerator(random: SeededRandom(seed: seed))
     // Real objects to aim at; their passwords are a pattern that must never come out.
     let pattern = String(repeating: "\u{2A}", count: 24)
     let key = [UInt8](repeating: 1, count: 32)
@@ -181,8 +167,8 @@ struct SecretWindows {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("fuzz seed \(seed)")
     let start = ContinuousClock.now
-    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: 1)
-    Self.run(Self.isFull ? 5_000_000 : 20_000, seed: seed)
+    Self.run(RunLength.isFull ? 5_000_000 : 20_000, seed: 1)
+    Self.run(RunLength.isFull ? 5_000_000 : 20_000, seed: seed)
     print("fuzz took \(ContinuousClock.now - start)")
   }
 }

@@ -1,6 +1,7 @@
 // StateTests: both state blobs come back whole; hostile ones are refused or harmless.
 import Crypto
 import TPM
+import TestSupport
 import Testing
 
 @Suite struct StateTests {
@@ -70,9 +71,9 @@ import Testing
     let tpm = Self.furnished()
     let state = tpm.engine.stateBlob(key: Self.key.span)
     let volatile = tpm.engine.volatileBlob(key: Self.key.span)
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(seed: seed)
     var (refused, loaded) = (0, 0)
-    for round in 0..<(FuzzTests.isFull ? 20_000 : 600) {
+    for round in 0..<(RunLength.isFull ? 20_000 : 600) {
       var blobs = [state, volatile]
       let which = random.below(2)
       var blob = blobs[which]
@@ -98,7 +99,7 @@ import Testing
         continue
       }
       loaded += 1
-      var generator = CommandGenerator(random: SeededGenerator(state: seed &+ UInt64(round)))
+      var generator = CommandGenerator(random: SeededRandom(seed: seed &+ UInt64(round)))
       for _ in 0..<20 {
         other.engine.begin(generator.command(), locality: 0, milliseconds: other.now)
         var slices = 0

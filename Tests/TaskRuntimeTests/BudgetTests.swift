@@ -8,7 +8,24 @@ import Testing
   @Test func theEntryCodeWritesTheRuntimesOwnNumbers() {
     #expect(TaskFlags.entryCode.parked == TaskState.parked.rawValue)
     #expect(TaskFlags.entryCode.permit == TaskFlags.permit)
+    #expect(TaskFlags.entryCode.ownContext == TaskFlags.ownContext)
     #expect(Executor.budgetPerRun == ThisCPU.budgetPerRun)
+  }
+
+  /// The same code counts down the turns and takes the only ready task where an executor begins.
+  @Test func theEntryCodeFindsItsWordsInTheExecutor() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let turns = Shared<[Int]>([])
+      let task = try spawn("only") {
+        turns.value.append(ThisCPU.handover.turns)
+        Executor.passSoon()
+        turns.value.append(ThisCPU.handover.turns)
+      }
+      let isFound = ThisCPU.handover.lone == task
+      machine.settle()
+      return (isFound, turns.value)
+    }
+    #expect(seen?.0 == true && seen?.1 == [63, 0], "\(String(describing: seen))")
   }
 
   /// A leaf that never suspends, as the hog's loop uses it.

@@ -24,7 +24,6 @@ final class OperationCount {
 ///
 /// Each operation is a constant number of stores in the CPU's own table.
 struct CountedLists: ReadyLists {
-  var lone: TestNode?
   private var lists = [NodeList<TestNode>](repeating: NodeList(), count: 8)
   private let operations: OperationCount
 

@@ -1,5 +1,6 @@
 // NodeListTests: the waiter list against an array.
 import TaskRuntime
+import TestSupport
 import Testing
 
 @Suite struct NodeListTests {

@@ -1,5 +1,6 @@
 // ReadyQueueTests: rounds, levels, overtaking and fairness of the ready queue (I3).
 import TaskRuntime
+import TestSupport
 import Testing
 
 @Suite struct ReadyQueueTests {
@@ -147,7 +148,7 @@ import Testing
     // I3, property: every ready node runs within a bound that depends on the number of nodes only.
     let chosen = UInt64.random(in: .min ... .max)
     print("ready queue fairness: random seed \(chosen)")
-    for seed in (isFull ? 1...1_000 : 1...10).map(UInt64.init) + [chosen] {
+    for seed in (RunLength.isFull ? 1...1_000 : 1...10).map(UInt64.init) + [chosen] {
       let result = worstExcess(seed: seed, runs: 20_000)
       #expect(result.worst <= 0, "seed \(seed): \(result.worst) runs beyond the bound")
       #expect(result.served > 20, "seed \(seed): a node was served \(result.served) times")

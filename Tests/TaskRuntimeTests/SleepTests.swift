@@ -1,6 +1,7 @@
 // SleepTests: timers of tasks in the executor: never early, in order, a bounded number in a pass.
 import TaskRuntime
 import Tasks
+import TestSupport
 import Testing
 
 @Suite struct SleepTests {

@@ -1,6 +1,6 @@
 // TimerQueueTests: the timer wheel against a sorted list, and its cost from 1 to 100,000 armed timers.
-import Glibc
 import TaskRuntime
+import TestSupport
 import Testing
 
 /// Counts the accesses to node fields: the wheel's own work is constant, what could grow is walking nodes.
@@ -63,9 +63,6 @@ final class TestWheel {
     queue.expire(now: now, limit: limit, body)
   }
 }
-
-/// Whether the long counts are asked for.
-let isFull = unsafe getenv("APUS_FULL") != nil
 
 @Suite struct TimerQueueTests {
   @Test func anEmptyQueueHasNoDeadlineAndYieldsNothing() {
@@ -142,7 +139,7 @@ let isFull = unsafe getenv("APUS_FULL") != nil
     let fresh = UInt64.random(in: 0...UInt64.max)
     print("TimerQueueTests random seed: \(fresh)")
     for seed in [1, 2, 3, fresh] {
-      agreesWithOracle(seed: seed, steps: isFull ? 2_000_000 : 20_000)
+      agreesWithOracle(seed: seed, steps: RunLength.isFull ? 2_000_000 : 20_000)
     }
   }
 

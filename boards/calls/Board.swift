@@ -2,6 +2,7 @@
 import CallBench
 import Kernel
 import Machine
+import NativeComposition
 import NativePlatform
 import Seams
 import Tasks
@@ -9,11 +10,7 @@ import Tasks
 @main struct CallsBoard {
   static func main() {
     let machine = ApusMachine()
-    let platform = NativePlatform(
-      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
-      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
-    Death.install(
-      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    let platform = NativeDrivers(features: machine.features)
     Kernel(machine: machine, platform: platform).boot { _, cpu throws(SpawnError) in
       guard cpu == .boot else { return }
       let bench = CallBench(

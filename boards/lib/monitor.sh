@@ -66,7 +66,8 @@ monitor_run() {
   fi
   # The monitor's own memory, and the file, come on top of the guest's.
   size=$((memory + memory / 64 + 19 + $(stat -c %s "$file") / 1048576))
-  if [ "$cpus" -gt 16 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
+  # With more CPUs than the machine has, each on a thread, most of the time goes into waiting for whoever has the lock.
+  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
   if [ -n "${exact:-}" ] || { [ "$cpus" = 1 ] && [ -n "$until" ]; }; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)

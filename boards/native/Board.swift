@@ -2,6 +2,7 @@
 import Idle
 import Kernel
 import Machine
+import NativeComposition
 import NativePlatform
 import Seams
 import Tasks
@@ -14,11 +15,7 @@ import Timer
 @main struct NativeBoard {
   static func main() {
     let machine = ApusMachine()
-    let platform = NativePlatform(
-      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
-      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
-    Death.install(
-      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    let platform = NativeDrivers(features: machine.features)
     #if APUS_BENCH
       let bench = KernelLatency(
         machine.ownerTable, put: { platform.console.write($0) }, end: { machine.end($0 ? .pass : .fail) })

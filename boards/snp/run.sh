@@ -42,11 +42,12 @@ board_plugin() {
 }
 
 # snp_figures: of each measured section, which lies between every third and fourth look at the counter, the kernel's
-# instructions, in the order of the guest's own figures.
+# instructions and how many of them lock, in the order of the guest's own figures.
 snp_figures() {
   [ -s "$qemu_files/count" ] || return 0
-  sed -n 's/.*"name":"cycles".*"within":\[\([0-9]*\)[],].*/\1/p' "$qemu_files/count" |
-    awk 'NR % 4 == 3 { first = $1 } NR % 4 == 0 { print "kernel " ++section " " $1 - first }'
+  sed -n 's/.*"name":"cycles".*"within":\[\([0-9]*\)[],].*"locked":\[\([0-9]*\)[],].*/\1 \2/p' "$qemu_files/count" |
+    awk 'NR % 4 == 3 { first = $1; locked = $2 }
+      NR % 4 == 0 { print "kernel " ++section " " $1 - first " locked " $2 - locked }'
 }
 
 board_run() {

@@ -37,7 +37,7 @@ import Tasks
       #else
         if let made = seat.take(kernel, cpu) {
           let loop = RequestLoop(
-            cpu: Int(cpu.rawValue), platform: made.driver, exchange: NoMemoryExchange(), guest: made.guest,
+            cpu: Int(cpu.rawValue), platform: made.driver, exchange: made.exchange, guest: made.guest,
             table: made.table)
           try spawn("guest", level: 7) { await loop.run() }
         } else {

@@ -26,6 +26,8 @@ struct MadeGuest: Sendable {
   let driver: Driver
   /// What the request loops share.
   let guest: Guest
+  /// The pages that it has lent.
+  let exchange: DepositedPages<Driver>
   /// The protocols besides Core.
   let table: Table
 }
@@ -54,7 +56,21 @@ final class GuestSeat: @unchecked Sendable {
   }
 
   private func make(_ kernel: BoardKernel) -> MadeGuest? {
+    guard let driver = Self.driver(kernel), Self.launch(kernel, driver),
+      let guest = Self.register(kernel, driver)
+    else { return nil }
     let console = kernel.platform.console
+    console.write("guest with ")
+    console.write(decimal: UInt64(driver.vcpuCount))
+    console.line(" vCPUs")
+    return MadeGuest(
+      driver: driver, guest: guest, exchange: DepositedPages(driver), table: Self.table(kernel, driver, guest)
+    )
+  }
+
+  // The three steps are not inlined: each holds copies of the plan, and the stack is 32 KiB.
+
+  @inline(never) private static func driver(_ kernel: BoardKernel) -> Driver? {
     guard let plan = kernel.platform.guest else { return nil }
     // vCPUs are numbered without holes: from a CPU that did not come on, there are none.
     var count: UInt32 = 0
@@ -64,29 +80,22 @@ final class GuestSeat: @unchecked Sendable {
       if let region = plan.memory[index] { limit = max(limit, region.end) }
     }
     let machine = kernel.machine
-    guard
-      let driver = TDPGuestDriver(
-        kernel.platform, vcpuCount: min(Int(count), plan.processorCount), window: GuestWindow(limit: limit),
-        cpu: { CPUIndex(UInt32(ThisCPU.index)) }, isAlone: { Executor.livesAlone }, flush: { machine.flush() }
-      )
-    else {
-      console.line("the TD has no L2: no guest")
-      return nil
-    }
+    let driver = TDPGuestDriver(
+      kernel.platform, vcpuCount: min(Int(count), plan.processorCount), window: GuestWindow(limit: limit),
+      cpu: { CPUIndex(UInt32(ThisCPU.index)) }, isAlone: { Executor.livesAlone }, flush: { machine.flush() })
+    if driver == nil { kernel.platform.console.line("the TD has no L2: no guest") }
+    return driver
+  }
+
+  @inline(never) private static func launch(_ kernel: BoardKernel, _ driver: Driver) -> Bool {
+    guard let plan = kernel.platform.guest else { return false }
     do throws(TDPGuestFailure) {
-      try driver.launch(plan, commandLine: Self.commandLine(kernel.options))
+      try driver.launch(plan, commandLine: commandLine(kernel.options))
+      return true
     } catch {
-      console.line("the guest can't be started")
-      return nil
+      kernel.platform.console.line("the guest can't be started")
+      return false
     }
-    guard let guest = Self.register(plan, driver) else {
-      console.line("the guest's calling areas make no sense")
-      return nil
-    }
-    console.write("guest with ")
-    console.write(decimal: UInt64(driver.vcpuCount))
-    console.line(" vCPUs")
-    return MadeGuest(driver: driver, guest: guest, table: Self.table(kernel, driver, guest))
   }
 
   // Not inlined: what it makes the TPM of is kilobytes, and the frame of whoever calls it stays.
@@ -106,9 +115,8 @@ final class GuestSeat: @unchecked Sendable {
     GuestRegion(firstPage: region.start.rawValue >> 12, pageCount: region.bytes >> 12)
   }
 
-  private static func register(
-    _ plan: TDPGuestPlan, _ driver: Driver
-  ) -> Guest? {
+  @inline(never) private static func register(_ kernel: BoardKernel, _ driver: Driver) -> Guest? {
+    guard let plan = kernel.platform.guest else { return nil }
     var regions: [GuestRegion] = []
     for index in 0..<plan.memory.count {
       if let found = plan.memory[index] { regions.append(region(found)) }
@@ -122,7 +130,10 @@ final class GuestSeat: @unchecked Sendable {
       guest.pages.assign(GuestRegion(firstPage: area.rawValue >> 12, pageCount: 1), .valid)
       guard let context = driver.context(of: cpu),
         guest.start(context, callingArea: area, cpu: index, isStartUp: index == 0)
-      else { return nil }
+      else {
+        kernel.platform.console.line("the guest's calling areas make no sense")
+        return nil
+      }
     }
     return guest
   }
@@ -153,13 +164,4 @@ final class GuestSeat: @unchecked Sendable {
     } while rest > 0
     line += digits.reversed()
   }
-}
-
-/// No pages are exchanged between this kernel and its guest.
-struct NoMemoryExchange: MemoryExchange, Sendable {
-  static var isSupported: Bool { false }
-  func deposit(_ address: PhysicalAddress, pageCount: Int) -> Bool { false }
-  func withdraw() -> PhysicalAddress? { nil }
-  func returnWithdrawn(_ address: PhysicalAddress) {}
-  var hasSpare: Bool { false }
 }

@@ -1,6 +1,7 @@
 // Board: the tpm board: the native board's kernel on one CPU, with a task that measures the TPM as its only one.
 import Kernel
 import Machine
+import NativeComposition
 import NativePlatform
 import Seams
 import TPMSlices
@@ -9,11 +10,7 @@ import Tasks
 @main struct TPMBoard {
   static func main() {
     let machine = ApusMachine()
-    let platform = NativePlatform(
-      ports: MachinePorts(), registers: MachineMSRs(), page: MachineAPICPage(), cycles: MachineCycles(),
-      hint: MachineHint.self, features: machine.features, startInfo: KernelImage.startInfo)
-    Death.install(
-      NativePanicPlatform(ports: MachinePorts(), console: platform.console, controller: platform.controller))
+    let platform = NativeDrivers(features: machine.features)
     Kernel(machine: machine, platform: platform).boot { kernel, cpu throws(SpawnError) in
       guard cpu == .boot else { return }
       let host = SliceHost(

@@ -41,12 +41,10 @@ func swiftAsyncLetBegin(
   // The closure is the parent's: not released at the end; the word names the parent instead.
   unsafe child.pointee.closure = UnsafeMutableRawPointer(parent)
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
-  unsafe head.pointee.record = apus_record()
   unsafe head.pointee.record.kind = RecordKind.child
   unsafe head.pointee.record.payload = UnsafeMutableRawPointer(child)
   unsafe head.pointee.child = unsafe child
   if let records = unsafe parent.pointee.records {
-    unsafe head.pointee.inherited = apus_record()
     unsafe head.pointee.inherited.kind = RecordKind.inherited
     unsafe head.pointee.inherited.payload = UnsafeMutableRawPointer(records)
     unsafe Records.push(&head.pointee.inherited, on: child)
@@ -76,8 +74,7 @@ func asyncLetFinish(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<a
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
   unsafe head.pointee.record.words.0 = unsafe UInt64(UInt(bitPattern: current.pointee.resume))
   unsafe head.pointee.record.words.1 = unsafe UInt64(UInt(bitPattern: current.pointee.context))
-  unsafe current.pointee.resume = unsafe apus_async_let_finish_address()
-  unsafe current.pointee.context = unsafe buffer
+  unsafe apus_set_continuation(current, apus_async_let_finish_address(), buffer)
   if isDone { return unsafe RuntimeHooks.yield(TaskRef(current)) }
   unsafe cancelTask(child)
   return unsafe taskWait(child)
@@ -98,10 +95,9 @@ func asyncLetFinished(_ buffer: UnsafeMutableRawPointer) -> UnsafeMutablePointer
   if let child = unsafe head.pointee.child, unsafe isCancellationOnItsWay(child) {
     return unsafe RuntimeHooks.yield(TaskRef(current))  // and then here again
   }
-  unsafe current.pointee.resume = unsafe UnsafeMutableRawPointer(
-    bitPattern: UInt(head.pointee.record.words.0))
-  unsafe current.pointee.context = unsafe UnsafeMutableRawPointer(
-    bitPattern: UInt(head.pointee.record.words.1))
+  unsafe apus_set_continuation(
+    current, UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.0)),
+    UnsafeMutableRawPointer(bitPattern: UInt(head.pointee.record.words.1)))
   unsafe asyncLetEnd(buffer)
   return unsafe current
 }

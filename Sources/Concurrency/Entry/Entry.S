@@ -13,10 +13,23 @@
 .endm
 
 // The 8-byte record by which compiled code finds an async function: offset and context size.
-.macro ASYNC_RECORD name
+.macro ASYNC_RECORD name, context=APUS_LEAF_CONTEXT
   .section .rodata.\name\()Tu, "a", @progbits; .p2align 3
   .globl \name\()Tu
-\name\()Tu: .long \name - \name\()Tu, 16
+\name\()Tu: .long \name - \name\()Tu, \context
+.endm
+
+// Resumes the task in rax. Behind a leaf r14 is to point at the caller's context: the header's word does, so that
+// what follows waits for one load less. Any other continuation has its own context there (\own is its label).
+.macro RESUME own
+  leaq APUS_TASK_CONTEXT(%rax), %r14
+  testb $APUS_FLAG_OWN_CONTEXT, APUS_TASK_FLAGS(%rax)
+  jnz \own
+  jmpq *APUS_TASK_RESUME(%rax)
+.endm
+.macro OWN_CONTEXT
+  andb $~APUS_FLAG_OWN_CONTEXT, APUS_TASK_FLAGS(%rax)
+  movq APUS_TASK_CONTEXT(%rax), %r14
 .endm
 
 // Runs the task that \hook chooses, or gives the CPU back to the executor (null). Code without SSE needs no aligned stack;
@@ -25,26 +38,21 @@
   call \hook
   testq %rax, %rax
   jz 9f
-  movq APUS_TASK_CONTEXT(%rax), %r14
+  RESUME 8f
+8: OWN_CONTEXT
   jmpq *APUS_TASK_RESUME(%rax)
 9: ret
 .endm
 
-// The current task (rdi) goes on behind the call.
-.macro SAVE_CONTINUATION
-  movq %gs:APUS_CPU_CURRENT, %rdi
-  movq 8(%r14), %rcx
-  movq %rcx, APUS_TASK_RESUME(%rdi)
-  movq %r14, APUS_TASK_CONTEXT(%rdi)
-.endm
-
-// An async leaf: the current task will go on behind the call; \hook decides when. It is given the task, or the leaf's
-// own \argument (the first two words are the caller's isolation, rdx is it).
+// An async leaf: the current task will go on behind the call, as its caller has written into the header (`Frames.swift`);
+// \hook decides when. It is given the task, or the leaf's own \argument (the first two words are the caller's isolation,
+// rdx is it).
 .macro LEAF name, hook, argument
 FUNCTION \name
-  SAVE_CONTINUATION
   .ifnb \argument
   movq \argument, %rdi
+  .else
+  movq %gs:APUS_CPU_CURRENT, %rdi
   .endif
   RUN_CHOSEN_BY \hook
 ASYNC_RECORD \name
@@ -54,34 +62,39 @@ ASYNC_RECORD \name
 // call and its return, which cost as much as ten instructions. Traced images take the way through Swift.
 .macro PARK_LEAF name
 FUNCTION \name
-  SAVE_CONTINUATION
+  movq %gs:APUS_CPU_CURRENT, %rdi
 #ifndef APUS_TRACED
   movq %gs:APUS_CPU_EXECUTOR, %rdx
-  movq APUS_HANDOVER_LONE(%rdx), %rax
+  movq APUS_EXECUTOR_LONE(%rdx), %rax
   testq %rax, %rax
   jz 1f
   testb $APUS_FLAG_PERMIT, APUS_TASK_FLAGS(%rdi)
   jnz 1f
-  decq APUS_HANDOVER_TURNS(%rdx)     // a pass that is due is so whatever the number below zero
+  decq APUS_EXECUTOR_TURNS(%rdx)     // a pass that is due is so whatever the number below zero
   js 1f
   movb $APUS_STATE_PARKED, APUS_TASK_STATE(%rdi)
-  movq $0, APUS_HANDOVER_LONE(%rdx)
+  movq $0, APUS_EXECUTOR_LONE(%rdx)
   movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
   movq %rax, %gs:APUS_CPU_CURRENT
-  movq APUS_TASK_CONTEXT(%rax), %r14
-  jmpq *APUS_TASK_RESUME(%rax)
+  RESUME 8f
 1:
 #endif
   RUN_CHOSEN_BY apus_rt_park
 ASYNC_RECORD \name
 .endm
 
+// The task in rax will go on at \resume with the present context.
+.macro SAVE_CONTINUATION resume
+  movq \resume, APUS_TASK_RESUME(%rax)
+  movq %r14, APUS_TASK_CONTEXT(%rax)
+  orb $APUS_FLAG_OWN_CONTEXT, APUS_TASK_FLAGS(%rax)
+.endm
+
 // An entry point that gets its continuation directly: rdx = resume function, r14 = its context.
 .macro WAITER name, hook
 FUNCTION \name
   movq %gs:APUS_CPU_CURRENT, %rax
-  movq %rdx, APUS_TASK_RESUME(%rax)
-  movq %r14, APUS_TASK_CONTEXT(%rax)
+  SAVE_CONTINUATION %rdx
   RUN_CHOSEN_BY \hook
 .endm
 
@@ -106,17 +119,18 @@ FUNCTION swift_task_switch
   cmpl 0x1c(%rax), %ecx
   jne 1f
   jmpq *%rdi
-1: movq %rdi, APUS_TASK_RESUME(%rax)
-  movq %r14, APUS_TASK_CONTEXT(%rax)
+1: SAVE_CONTINUATION %rdi
   movq %rsi, %rdi
   RUN_CHOSEN_BY apus_task_switch_hook
 
-// First resume of a task: the prefix below the context says what to call.
+// First resume of the task in rax: the prefix below the context says what to call.
 FUNCTION apus_task_start
-  movq -32(%r14), %rdi
-  movq -24(%r14), %rax
-  movq -16(%r14), %r13
-  jmpq *%rax
+  movq APUS_TASK_CONTEXT(%rax), %r14
+  movq APUS_TASK_RESULT(%rax), %rdi
+  leaq apus_task_end(%rip), %rcx
+  movq %rcx, APUS_TASK_RESUME(%rax)  // for a leaf that is a task's whole function
+  movq -8(%r14), %r13
+  jmpq *-16(%r14)
 
 // Where a task's function returns to.
 FUNCTION apus_task_end
@@ -135,14 +149,23 @@ FUNCTION apus_run
   .endr
   subq $8, %rsp
   movq %gs:APUS_CPU_CURRENT, %rax
-  movq APUS_TASK_CONTEXT(%rax), %r14
   xorl %ebp, %ebp
-  callq *APUS_TASK_RESUME(%rax)
+  callq apus_resume_chosen
   addq $8, %rsp
   .irp register, r15, r14, r13, r12, rbp, rbx
   popq %\register
   .endr
   ret
+
+// Runs the task in rax, or gives the CPU back to the executor (null).
+FUNCTION apus_resume
+  testq %rax, %rax
+  jz 9f
+apus_resume_chosen:
+  RESUME 8f
+8: OWN_CONTEXT
+  jmpq *APUS_TASK_RESUME(%rax)
+9: ret
 
 // The task object's metadata: only "destroy" is ever called, with the object in r13.
 FUNCTION apus_task_destroy_entry
@@ -155,7 +178,7 @@ apus_task_metadata: .quad 0, apus_task_destroy_entry, 0
 // A vtable slot whose method was removed; reaching it is a compiler error.
 FUNCTION swift_deletedAsyncMethodError
   ud2
-ASYNC_RECORD swift_deletedAsyncMethodError
+ASYNC_RECORD swift_deletedAsyncMethodError, 16
 
 #endif
   .section .note.GNU-stack, "", @progbits

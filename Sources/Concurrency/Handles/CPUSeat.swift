@@ -15,8 +15,8 @@ public protocol TaskHost {
   private let memory: UnsafeMutableRawPointer
   private let bytes: Int
 
-  /// Bytes of the ready lists, in front of the executor, and of a line that ends in `apus_handover`.
-  private static var listBytes: Int { 2 &* TaskLists.bytes &+ 64 }
+  /// Bytes of the ready lists, in front of the executor.
+  private static var listBytes: Int { 2 &* TaskLists.bytes }
 
   /// A seat: the CPU's block at `block`, and `bytes` zeroed bytes at `memory`, aligned to 64; both stay
   /// mapped and are nobody else's.
@@ -34,6 +34,8 @@ public protocol TaskHost {
   }
 
   /// Makes the block that of CPU `index` and places its executor; false if it does not fit.
+  ///
+  /// An executor begins with the words of `apus_handover`, which the entry code reads and writes.
   public func install<E: ~Copyable>(index: UInt16, executor: consuming E) -> Bool {
     guard MemoryLayout<E>.size <= bytes &- Self.listBytes else { return false }
     unsafe block.pointee.`self` = block

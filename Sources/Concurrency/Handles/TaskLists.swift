@@ -37,12 +37,6 @@ import AsyncEntry
     unsafe list.pointee.last = apus_link(task.pointer)
   }
 
-  /// The CPU's only ready task, which is in no list: a word of the running CPU, where the entry code looks too.
-  @inline(__always) public var lone: TaskRef? {
-    get { unsafe TaskRef(unsafe apus_lone_task()) }
-    nonmutating set { unsafe apus_set_lone_task(newValue?.pointer) }
-  }
-
   /// Takes the first task of list `index`, which is not empty; true with the last one.
   @inline(__always) public func popFirst(of index: Int) -> (task: TaskRef, wasLast: Bool) {
     let list = unsafe list(index)

@@ -180,8 +180,8 @@ public enum TaskState: UInt8, Sendable {
 /// Bits of a header's flag byte.
 package enum TaskFlags {
   /// State and flag as the entry code has them.
-  package static var entryCode: (parked: UInt8, permit: UInt8) {
-    (UInt8(APUS_STATE_PARKED), UInt8(APUS_FLAG_PERMIT))
+  package static var entryCode: (parked: UInt8, permit: UInt8, ownContext: UInt8) {
+    (UInt8(APUS_STATE_PARKED), UInt8(APUS_FLAG_PERMIT), UInt8(APUS_FLAG_OWN_CONTEXT))
   }
 
   /// A wake came before the park it is for.
@@ -196,4 +196,6 @@ package enum TaskFlags {
   package static let wakeArrived: UInt8 = 32
   /// An async let's child: its parent's record owns it.
   package static let isChild: UInt8 = 8
+  /// The task goes on with a context of its own and not behind a leaf.
+  package static let ownContext: UInt8 = 64
 }

@@ -36,10 +36,10 @@ public enum ThisCPU {
     apus_set_budget(Int64(operations))  // the CPU's own word
   }
 
-  /// Hand-overs until the executor's next pass; below zero, it is due.
-  @inline(__always) public static var turns: Int {
-    get { Int(apus_turns()) }
-    set { apus_set_turns(Int64(newValue)) }
+  /// What the entry code finds in this CPU's executor: hand-overs until its next pass, and the only ready task.
+  package static var handover: (turns: Int, lone: TaskRef?) {
+    let words = unsafe apus_this_handover()  // the executor's first words
+    return unsafe (Int(words.turns), TaskRef(words.lone))
   }
 
   /// Whether an interrupt handler has posted something since `takePending`.

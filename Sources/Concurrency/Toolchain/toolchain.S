@@ -15,11 +15,7 @@
   subq $8, %rsp
   call \hook
   addq $8, %rsp
-  testq %rax, %rax
-  jz 9f
-  movq APUS_TASK_CONTEXT(%rax), %r14
-  jmpq *APUS_TASK_RESUME(%rax)
-9: ret
+  jmp apus_resume
 .endm
 
 // rdi = where the value goes, rsi = task, rdx = resume function, rcx = a context for this call, r14 = the caller's.

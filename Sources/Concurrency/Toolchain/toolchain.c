@@ -54,8 +54,7 @@ static void copy_result(void *result, struct apus_task *task) {
 struct apus_task *apus_toolchain_future_wait(
     void *result, struct apus_task *task, void *resume, struct future_context *call, void *context) {
   struct apus_task *current = apus_running_task();
-  current->resume = resume;
-  current->context = context;
+  apus_set_continuation(current, resume, context);
   if (__atomic_load_n(&task->state, __ATOMIC_ACQUIRE) == DONE) {
     copy_result(result, task);
     return current;
@@ -63,8 +62,7 @@ struct apus_task *apus_toolchain_future_wait(
   call->parent = context;
   call->resume = resume;
   call->result = result;
-  current->resume = (void *)apus_toolchain_future_entry;
-  current->context = call;
+  apus_set_continuation(current, (void *)apus_toolchain_future_entry, call);
   return apus_task_wait(task);
 }
 
@@ -72,8 +70,7 @@ struct apus_task *apus_toolchain_future_done(struct future_context *call) {
   struct apus_task *current = apus_running_task();
   // What a task waits for stays in its header until its next wait.
   copy_result(call->result, current->wait_object);
-  current->resume = call->resume;
-  current->context = call->parent;
+  apus_set_continuation(current, call->resume, call->parent);
   return current;
 }
 
@@ -90,15 +87,13 @@ void *swift_continuation_init(struct continuation *context, uint64_t flags) {
   context->flags = flags;
   context->state = PENDING;
   context->error = 0;
-  current->resume = context->resume;
-  current->context = context;
+  apus_set_continuation(current, context->resume, context);
   return current;
 }
 
 struct apus_task *apus_toolchain_continuation_await(struct continuation *context) {
   struct apus_task *current = apus_running_task();
-  current->resume = context->resume;
-  current->context = context;
+  apus_set_continuation(current, context->resume, context);
   if (context->state == RESUMED) return current;
   if (context->state == YIELDING) return apus_rt_yield(current);
   context->state = AWAITED;

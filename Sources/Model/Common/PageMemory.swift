@@ -11,6 +11,13 @@ public protocol PageMemory: ~Copyable {
   mutating func store(_ page: SystemPage, _ offset: Int, _ value: UInt64)
   /// Clears the whole page.
   mutating func zero(_ page: SystemPage)
+  /// Orders every store before it ahead of every load behind it; a memory of one thread needs nothing.
+  func fence()
+}
+
+extension PageMemory where Self: ~Copyable {
+  /// Nothing.
+  public func fence() {}
 }
 
 /// System memory as one array, for hosted use and for tests.

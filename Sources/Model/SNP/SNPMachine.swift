@@ -69,15 +69,30 @@ public struct SNPMachine: ~Copyable {
     else { return .invalid }
     if governing.isInUse { return .busy }
     let features = SEVFeatures(rawValue: bytes.load(mapping.page, VMSAField.sevFeatures))
-    guard bytes.load(mapping.page, VMSAField.efer) & VMSAField.eferSVME != 0,
-      bytes.byte(mapping.page, VMSAField.vmpl) == vmpl.rawValue,
+    guard bytes.byte(mapping.page, VMSAField.vmpl) == vmpl.rawValue,
       features.contains(.snpActive), features.isSubset(of: configuration.allowedFeatures),
       features.hasOneInjectionMode
     else { return .invalid }
+    // BUSY before SVME is looked at: of a more privileged level that clears SVME and then looks at BUSY,
+    // and this entry, one sees the other.
+    setBusy(mapping.page, true, &bytes)
+    bytes.fence()
+    guard bytes.load(mapping.page, VMSAField.efer) & VMSAField.eferSVME != 0 else {
+      setBusy(mapping.page, false, &bytes)
+      return .invalid
+    }
     memory.rmp.update(mapping.page) { $0.isInUse = true }
     vcpus[vcpu].running = vmpl
     vcpus[vcpu].next = nil
     return .entered(vmpl)
+  }
+
+  /// VINTR_CTRL.BUSY of a VMSA (reference B.1.3).
+  private func setBusy<Memory: PageMemory & ~Copyable>(
+    _ page: SystemPage, _ isBusy: Bool, _ bytes: inout Memory
+  ) {
+    let control = bytes.load(page, VMSAField.virtualInterruptControl) & ~(1 << 63)
+    bytes.store(page, VMSAField.virtualInterruptControl, control | (isBusy ? 1 << 63 : 0))
   }
 
   /// Ends the run of a vCPU: the VMSA is free again and holds what happened.
@@ -93,6 +108,7 @@ public struct SNPMachine: ~Copyable {
     vcpus[vcpu].next = vmpl
     guard let page = vmsaPage(vcpu, vmpl) else { return }
     memory.rmp.update(page) { $0.isInUse = false }
+    setBusy(page, false, &bytes)
     bytes.store(page, VMSAField.guestExitCode, code.rawValue)
     bytes.store(page, VMSAField.guestExitInfo1, info1)
     bytes.store(page, VMSAField.guestExitInfo2, info2)

@@ -45,6 +45,8 @@ public struct TDVirtualCPU: Sendable {
   public internal(set) var l1Priority: UInt8 = 0
   /// The guest page of the enter state while an L2 runs.
   public internal(set) var enterStateAddress: UInt64 = 0
+  /// The SVSM call that L1 was left with, by an L2: which one, and where it goes on; nil if its last exit was none.
+  public internal(set) var svsmCall: (vm: Int, returnAddress: UInt64)?
   /// The last exit from an L2 to the host, for RESUME_L1.
   public internal(set) var lastL2Exit: TDExit?
   /// Whether that exit was an L2's TDVMCALL.

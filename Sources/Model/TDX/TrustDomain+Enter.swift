@@ -1,6 +1,7 @@
 // TrustDomain+Enter: VP.ENTER and the flushes that go with it.
 
 import Bits
+import SVSMProtocol
 import TDX
 
 extension TrustDomain {
@@ -32,9 +33,11 @@ extension TrustDomain {
     }
     // Flag 1 is INVEPT: everything. Flags 2 and 3 leave guest-physical translations alone.
     if registers.rcx & 3 == 1 { flush(vm, on: vcpu) }
+    let state = loadState(page, Int(address & 0xFFF), memory)
+    if isAnsweredBusy(vcpu, vm: vm, state) { revocations.withhold(by: vcpu) }
+    vcpus[vcpu].svsmCall = nil
     noteOpenRevocations(vcpu, vm: vm)
     revocations.entered(vm, vcpu: vcpu)
-    let state = loadState(page, Int(address & 0xFFF), memory)
     vcpus[vcpu].mode = .running(vm: vm)
     vcpus[vcpu].currentVM = vm
     vcpus[vcpu].enterStateAddress = address
@@ -50,13 +53,27 @@ extension TrustDomain {
     throw .enter(vm: vm, state)
   }
 
-  /// Counts an entry after a reduction of rights that is not flushed everywhere: by the vCPU itself, or
-  /// by one that runs the L2 now while this one, which took the rights, goes on.
+  /// Whether this entry answers the L2's call of the SVSM with BUSY.
   ///
-  /// Rule: tdx.md B.4, last paragraph, G.50; a vCPU outside the L2 may flush at its own next entry (B.7).
+  /// Rule: design.md "Guest rights reduced": not all acknowledged, then BUSY and the page still withheld.
+  private func isAnsweredBusy(_ vcpu: Int, vm: Int, _ state: L2EnterState) -> Bool {
+    guard let call = vcpus[vcpu].svsmCall, call.vm == vm, state.rip == call.returnAddress else {
+      return false
+    }
+    return state.registers.rax == 0 && state.registers.r10 == UInt64(ResultCode.busy.rawValue)
+  }
+
+  /// Counts an entry after a reduction of rights that is not flushed everywhere: by the vCPU itself, or
+  /// by one that runs the L2 now while this one, which took the rights, goes on. Of the latter those do not
+  /// count whose page is withheld: `commit` counts when such a page is given away.
+  ///
+  /// Rule: tdx.md B.4, last paragraph, G.50, and design.md "Guest rights reduced": completing a call with
+  /// a reduction open is a violation, BUSY does not complete it. A vCPU outside the L2 may flush at its own
+  /// next entry (B.7).
   private mutating func noteOpenRevocations(_ vcpu: Int, vm: Int) {
     if revocations.isEmpty { return }
-    if revocations.isPending(vm, vcpu: vcpu) {
+    revocations.becomeDue(by: vcpu)
+    if revocations.isDue(vm, vcpu: vcpu) {
       note(.openRevocation, vcpu, vm: vm, GuestPage(rawValue: 0))
     }
     for other in vcpus.indices where other != vcpu {

@@ -32,6 +32,11 @@ extension TrustDomain {
     registers.r15 = 0
     let answer = status.with(detail: exit.reason.rawValue)
     registers.rax = answer.rawValue
+    let isCall =
+      exit.reason == .tdcall && exit.cpl == 0
+      && state.registers.rax == UInt64(TDGLeaf.vpVMCALL.rawValue) && state.registers.r10 == SVSMCall.signature
+    vcpus[vcpu].svsmCall =
+      isCall ? (vm: vcpus[vcpu].currentVM, returnAddress: state.rip &+ TDGLeaf.instructionLength) : nil
     vcpus[vcpu].mode = .running(vm: 0)
     vcpus[vcpu].currentVM = 0
     vcpus[vcpu].l2State = nil

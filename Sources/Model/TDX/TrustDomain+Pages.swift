@@ -193,14 +193,27 @@ extension TrustDomain {
     _ context: TDCallContext, _ page: GuestPage, _ walk: SEPTWalk, _ new: InlineArray<4, UInt16>,
     _ masks: UInt64
   ) {
+    let count: UInt64 = walk.level == 1 ? 512 : 1
     for vm in stride(from: 1, through: configuration.l2Count, by: 1) {
       let old = sept.alias(page, level: walk.level, vm: vm)
       sept.setAlias(page, level: walk.level, vm: vm, new[vm])
-      if old & 0x7F & ~new[vm] != 0 {
-        revocations.open(page, count: walk.level == 1 ? 512 : 1, vm: vm, by: context.vcpu)
+      if new[vm] & 0x7F & ~old != 0, isWithheld(page, count: count) {
+        note(.openRevocation, context.vcpu, vm: vm, page)
       }
+      if old & 0x7F & ~new[vm] != 0 { revocations.open(page, count: count, vm: vm, by: context.vcpu) }
       if GPAAttributes(lane: vm, of: masks).contains(.valid) { flush(vm, on: context.vcpu) }
     }
+  }
+
+  /// Whether a vCPU that runs its L2 may use rights on these pages for whose sake L1 has answered BUSY.
+  private func isWithheld(_ page: GuestPage, count: UInt64) -> Bool {
+    if revocations.isEmpty { return false }
+    for index in vcpus.indices {
+      let vm = vcpus[index].currentVM
+      guard vm > 0, vcpus[index].mode == .running(vm: vm) else { continue }
+      if revocations.isWithheld(page, count: count, vm: vm, vcpu: index) { return true }
+    }
+    return false
   }
 
   /// Drops what `vcpu` has cached of `vm`.

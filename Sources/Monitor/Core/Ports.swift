@@ -2,7 +2,7 @@
 
 import Seams
 
-/// COM1, the debug console, fw_cfg, the clock and the verdict pass through; everything else reads as ones.
+/// COM1, the debug console, fw_cfg and the clock pass through; everything else reads as ones.
 enum Ports {
   private static func passes(_ port: UInt16) -> Bool {
     switch port {
@@ -19,11 +19,10 @@ enum Ports {
     return byteCount >= 4 ? .max : (1 << (8 * UInt32(byteCount))) &- 1
   }
 
-  /// A write; to port 0xF4 the end, with the verdict that the guest gives.
+  /// A write.
   static func write<Hardware: MonitorHardware>(
     _ port: UInt16, _ byteCount: UInt8, _ value: UInt32, _ hardware: Hardware
   ) {
-    if port == 0xF4 { hardware.end(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail) }
     if passes(port) { hardware.portWrite(port, byteCount: byteCount, value) }
   }
 }

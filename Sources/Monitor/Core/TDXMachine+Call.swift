@@ -94,9 +94,8 @@ extension TDXMachine {
       processors[index].pendingCall = .halt(isBlocked: isBlocked, answer)
     case .portRead(let port, let byteCount):
       answer(index, registers, .success, UInt64(Ports.read(port, byteCount, hardware)))
-    case .portWrite(DevicePolicy.verdictPort, _, let value):
-      conclude(.verdict(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail))
     case .portWrite(let port, let byteCount, let value):
+      if let ending = DevicePolicy.ending(port: port, value) { conclude(ending) }
       Ports.write(port, byteCount, value, hardware)
       answer(index, registers, .success)
     case .rdmsr(let number):

@@ -1,11 +1,16 @@
 // DevicePolicy: which ports and device pages of QEMU a guest reaches through the monitor.
 
+import Bits
+import Seams
+
 /// What happens to an access of a guest to a port or to device memory.
 public enum DeviceAccess: Equatable, Sendable {
   /// Done on QEMU's device.
   case pass
   /// The verdict byte of the run: recorded, not passed.
   case verdict
+  /// The guest's power switch: an ACPI sleep control register.
+  case power
   /// Answered by the virtual APIC.
   case localAPIC
   /// Reads give all ones, writes vanish.
@@ -18,10 +23,23 @@ public enum DevicePolicy {
   /// The verdict port, which the monitor keeps for itself (design "Exit codes").
   public static let verdictPort: UInt16 = 0xF4
 
+  /// A sleep control register (ACPI 6.5, 4.8.3.7): SLP_EN, bit 5, switches the guest off. Nothing of QEMU's is there.
+  public static let powerPort: UInt16 = 0xF8
+
+  /// How a write ends the guest; nil if it does not.
+  static func ending(port: UInt16, _ value: UInt32) -> RunEnding? {
+    switch access(port: port) {
+    case .verdict: .verdict(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail)
+    case .power: value.bit(5) ? .poweredOff : nil
+    default: nil
+    }
+  }
+
   /// What happens at a port.
   public static func access(port: UInt16) -> DeviceAccess {
     switch port {
     case verdictPort: .verdict
+    case powerPort: .power
     // COM1, debug console, fw_cfg with DMA.
     case 0x3F8...0x3FF, 0xE9, 0x510...0x51B: .pass
     // PIC, PIT, keyboard controller and port B, RTC, delay port, PIC 2, ELCR.

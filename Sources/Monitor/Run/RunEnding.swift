@@ -6,6 +6,8 @@ public import Seams
 public enum RunEnding: Equatable, Sendable {
   /// The guest gave its verdict.
   case verdict(Verdict)
+  /// The guest switched itself off.
+  case poweredOff
   /// The guest asked to be ended: GHCB termination, ReportFatalError.
   case terminated
   /// The hardware stopped an access, or the entry of a vCPU, that the host had made impossible.
@@ -21,7 +23,7 @@ public enum RunEnding: Equatable, Sendable {
   public var isDefined: Bool {
     switch self {
     case .verdict(let verdict): verdict != .violation
-    case .terminated, .denied, .stillRunning: true
+    case .poweredOff, .terminated, .denied, .stillRunning: true
     case .breach, .crashed: false
     }
   }
@@ -31,6 +33,7 @@ public enum RunEnding: Equatable, Sendable {
     if isLeaked { return .violation }
     switch self {
     case .verdict(let verdict): return isHostile && isDefined ? .pass : verdict
+    case .poweredOff: return .pass
     case .terminated, .crashed: return isHostile && isDefined ? .pass : .panic
     case .denied: return isHostile ? .pass : .violation
     case .stillRunning: return isHostile ? .pass : .fail
@@ -44,6 +47,7 @@ public enum RunEnding: Equatable, Sendable {
     case .verdict(.pass): "the guest passed"
     case .verdict(.panic): "the guest gave up with a report"
     case .verdict: "the guest failed its tests"
+    case .poweredOff: "the guest switched itself off"
     case .terminated: "the guest ended itself"
     case .denied: "the hardware stopped an access"
     case .stillRunning: "the guest still ran when its time was over"

@@ -110,10 +110,9 @@ extension SNPGuest {
   }
 
   private func portOut(_ port: UInt16, _ byteCount: Int, _ value: UInt32) {
-    switch DevicePolicy.access(port: port) {
-    case .pass: hardware.portWrite(port, byteCount: UInt8(byteCount), value)
-    case .verdict: conclude(.verdict(Verdict(rawValue: UInt8(truncatingIfNeeded: value)) ?? .fail))
-    default: break
+    if let ending = DevicePolicy.ending(port: port, value) { conclude(ending) }
+    if DevicePolicy.access(port: port) == .pass {
+      hardware.portWrite(port, byteCount: UInt8(byteCount), value)
     }
   }
 

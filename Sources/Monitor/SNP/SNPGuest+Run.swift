@@ -44,8 +44,13 @@ extension SNPGuest {
     }
     if machine.vcpus[index].running == nil {
       switch machine.vmrun(index, vmpl, &hardware) {
-      case .entered: break
+      case .entered: processors[index].closedGates = 0
       case .invalid:
+        // VMPL0 clears EFER.SVME for a moment while it decides about a vCPU on another CPU.
+        if isGateClosed(index, vmpl), processors[index].closedGates < 1000 {
+          processors[index].closedGates &+= 1
+          return later(index)
+        }
         makeLevel(index, vmpl)
         stop(.denied, index, "VMRUN is invalid")
       case .busy:
@@ -56,6 +61,13 @@ extension SNPGuest {
       }
     }
     return enter(index, vmpl)
+  }
+
+  private func isGateClosed(_ index: Int, _ vmpl: VMPL) -> Bool {
+    guard let page = machine.vcpus[index].vmsa(vmpl).flatMap({ machine.memory.nested[$0]?.page }),
+      machine.memory.rmp.read(page)?.isVMSA == true
+    else { return false }
+    return hardware.load(page, VMSAField.efer) & VMSAField.eferSVME == 0
   }
 
   /// A millisecond's pause.

@@ -54,6 +54,8 @@ struct SNPProcessor {
   var timeOffset: UInt64 = 0
   /// The deadline for which the physical alarm is set; nil = none.
   var alarm: UInt64?
+  /// Entries in a row that found EFER.SVME cleared.
+  var closedGates = 0
   /// The last vector that was posted to it.
   var lastVector: UInt8 = 32
   /// The last nested fault's address, and how often it came in a row.

@@ -4,7 +4,7 @@
 #include "linuxboot.h"
 
 void linuxboot_jump(uint64_t entry, uint64_t zero_page);
-enum { LOAD = 0x1000000, E820_MAX = 64 };
+enum { LOAD = 0x1000000, E820_MAX = 64, VERDICT = 0xF4, PANIC = 0x12, POWER = 0xF8 };
 
 static uint8_t zero_page[4096] PAGE, tables[4096] PAGE;
 static uint64_t root[512] PAGE, directory[512] PAGE, large[4][512] PAGE;
@@ -96,7 +96,16 @@ static void sum(uint8_t *at, uint32_t count, uint32_t place) {
   at[place] = (uint8_t)-total;
 }
 
-/// RSDP, XSDT, hardware-reduced FADT, empty DSDT, and a MADT with the host's processors.
+/// A generic address structure: a port of one byte (ACPI 6.5, 5.2.3.2).
+static void port(uint8_t *at, uint16_t number) {
+  put(at, 1 | 8 << 8 | 1 << 24, 4);
+  put(at + 4, number, 8);
+}
+
+/// RSDP, XSDT, hardware-reduced FADT, a DSDT with _S5 only, and a MADT with the host's processors.
+///
+/// What ends the machine is told to the monitor: power off, which only a program asks for, by the sleep control register at
+/// POWER; a reset, which is how a panic ends, as the verdict "panic".
 static uint64_t acpi(const struct area *host) {
   uint8_t *rsdp = tables, *xsdt = tables + 64, *fadt = tables + 128, *dsdt = tables + 448, *madt = tables + 512;
   const uint8_t *from = (const uint8_t *)host->gpa;
@@ -116,11 +125,18 @@ static uint64_t acpi(const struct area *host) {
   count += platform_madt(madt + count);
   header(madt, "APIC", count, 5);
   sum(madt, count, 9);
-  header(dsdt, "DSDT", 36, 2);
-  sum(dsdt, 36, 9);
-  // Flags: no RTC, hardware reduced; boot architecture: no VGA, no CMOS clock.
+  // Name (_S5, Package () { 5, 5 })
+  static const uint8_t sleep[] = {0x08, '_', 'S', '5', '_', 0x12, 6, 2, 0x0A, 5, 0x0A, 5};
+  copy(dsdt + 36, sleep, sizeof sleep);
+  header(dsdt, "DSDT", 36 + sizeof sleep, 2);
+  sum(dsdt, 36 + sizeof sleep, 9);
+  // Flags: no RTC, reset register, hardware reduced; boot architecture: no VGA, no CMOS clock.
   put(fadt + 109, 1 << 2 | 1 << 5, 2);
-  put(fadt + 112, 1 << 20 | 1 << 4 | 1 << 5, 4);
+  put(fadt + 112, 1 << 20 | 1 << 10 | 1 << 4 | 1 << 5, 4);
+  port(fadt + 116, VERDICT);
+  fadt[128] = PANIC;
+  port(fadt + 244, POWER);
+  port(fadt + 256, POWER + 1);
   fadt[131] = 4;
   put(fadt + 40, (uint64_t)dsdt, 4);
   put(fadt + 140, (uint64_t)dsdt, 8);

@@ -74,18 +74,24 @@ extension TDPGuestDriver {
   /// A host that delivers no interrupts can keep a CPU inside: then this says no, after a bounded wait.
   public func flushReductions() -> Bool {
     let wanted = rights.generation.add(1, ordering: .sequentiallyConsistent).newValue
+    // All are kicked before any is waited for.
     var isDone = true
     for processor in processors where !hasSeen(wanted, processor) {
-      isDone = wait(for: wanted, processor) && isDone
+      kick(processor.cpu)
+      isDone = false
     }
-    return isDone
-  }
-
-  private func wait(for wanted: UInt64, _ processor: L2Processor) -> Bool {
-    kick(processor.cpu)
+    if isDone { return true }
     let clock = TDPClock(hardware)
     let end = clock.now().advanced(by: clock.ticks(microseconds: Self.flushMicroseconds))
     var looks = 0
+    for processor in processors where !wait(for: wanted, processor, until: end, &looks) { return false }
+    return true
+  }
+
+  private func wait(
+    for wanted: UInt64, _ processor: L2Processor, until end: Instant, _ looks: inout Int
+  ) -> Bool {
+    let clock = TDPClock(hardware)
     while !hasSeen(wanted, processor) {
       guard looks < Self.flushPatience || clock.now() < end else { return false }
       hardware.pause()

@@ -1,6 +1,7 @@
 // MailboxTests: the queue between CPUs: order, full, wrap-around, and cancellation against a wake (I5).
 import TaskRuntime
 import Tasks
+import TestSupport
 import Testing
 
 @Suite struct MailboxTests {
@@ -185,7 +186,7 @@ import Testing
       var task = try receiver()
       var spawned = 1
       var next: UInt64 = 0
-      for _ in 0..<(isFull ? 1_000_000 : 10_000) {
+      for _ in 0..<(RunLength.isFull ? 1_000_000 : 10_000) {
         switch Int.random(in: 0..<8, using: &random) {
         case 0...2:
           machine.enter(UInt16.random(in: 0...1, using: &random))

@@ -2,6 +2,7 @@
 import Synchronization
 import TaskRuntime
 import Tasks
+import TestSupport
 import Testing
 
 @Suite struct MailboxThreadTests {
@@ -10,7 +11,7 @@ import Testing
 
   @Test func twoCPUsThatSendToEachOtherLoseNoWake() {
     // I2, I5: each word is answered by the next, so one lost wake stops both for ever.
-    let rounds: UInt64 = isFull ? 10_000_000 : 1_000
+    let rounds: UInt64 = RunLength.isFull ? 10_000_000 : 1_000
     let boxes = [Mailbox<2>(), Mailbox<2>()]
     let received = HostedMachine.run { machine throws(SpawnError) in
       let counts = [Shared<UInt64>(0), Shared<UInt64>(0)]
@@ -39,7 +40,7 @@ import Testing
 
   @Test func sendersOnBothCPUsAndCancellationsInBetweenLoseNoWord() {
     // Words of one sender come in order, and each comes once, whatever becomes of the receivers.
-    let words: UInt64 = isFull ? 1_000_000 : 2_000
+    let words: UInt64 = RunLength.isFull ? 1_000_000 : 2_000
     let box = Mailbox<4>()
     let isSent = Atomic<Bool>(false)
     let received = HostedMachine.run { machine throws(SpawnError) in

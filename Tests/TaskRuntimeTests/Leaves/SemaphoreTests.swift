@@ -1,6 +1,7 @@
 // SemaphoreTests: permits handed out in the order of asking, never more than there are.
 import TaskRuntime
 import Tasks
+import TestSupport
 import Testing
 
 @Suite struct SemaphoreTests {

@@ -65,7 +65,7 @@ public enum ImportRules {
     "Machine": ["X86", "Boot", "Seams", "Concurrency"],
     "Boot": [],
     "SimMachine": ["Model", "Seams"],
-    "Model": ["SNP", "TDX", "IGVM", "Measurement", "Crypto"],
+    "Model": ["SNP", "TDX", "SVSMProtocol", "IGVM", "Measurement", "Crypto"],
     "Monitor": ["Model", "X86", "SNP", "TDX", "IGVM", "Measurement", "Launch", "Seams"],
     "MonitorMachine": ["Monitor", "MonitorBoot", "Seams"],
     "TPMServer": ["TPM"],

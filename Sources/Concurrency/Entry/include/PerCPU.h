@@ -7,19 +7,23 @@
 
 // Offsets that Entry.S uses; checked against the structs below.
 #define APUS_CPU_CURRENT 8
+#define APUS_TASK_CONTEXT 0x28
 #define APUS_TASK_RESUME 0x30
-#define APUS_TASK_CONTEXT 0x38
-#define APUS_PREFIX_SIZE 32
+#define APUS_TASK_RESULT 0x58
+#define APUS_PREFIX_SIZE 16
 #define APUS_CPU_BUDGET 0x20
 #define APUS_CPU_EXECUTOR 0x10
-#define APUS_HANDOVER_LONE -16
-#define APUS_HANDOVER_TURNS -8
+#define APUS_EXECUTOR_TURNS 0
+#define APUS_EXECUTOR_LONE 8
 #define APUS_TASK_STATE 0x18
 #define APUS_TASK_FLAGS 0x1a
 // Values that Entry.S writes and tests; Swift has them from here, or a test compares them.
 #define APUS_BUDGET_PER_RUN 128
 #define APUS_STATE_PARKED 3
 #define APUS_FLAG_PERMIT 1
+#define APUS_FLAG_OWN_CONTEXT 64
+// The context size in a leaf's record: every other function's context has its own two words.
+#define APUS_LEAF_CONTEXT 0
 
 #ifndef __ASSEMBLER__
 #pragma clang diagnostic ignored "-Wnullability-completeness"
@@ -42,9 +46,10 @@ struct apus_task {
   uint16_t home;             // 0x1c CPU that the task belongs to
   uint16_t place;            // 0x1e CPU whose executor may resume it now
   uint8_t *_Nonnull bump;             // 0x20 next free byte of the frame block
-  uint8_t *_Nonnull limit;            // 0x28 end of the frame block
+  // A suspended task's continuation, which is a leaf's whole context too: a leaf's caller writes it by itself.
+  void *context;             // 0x28 the caller's context; with APUS_FLAG_OWN_CONTEXT, the one to resume with
   void *resume;              // 0x30 code to resume at
-  void *context;             // 0x38 async context to resume with
+  uint8_t *_Nonnull limit;   // 0x38 end of the frame block
   // Line 1
   uint8_t *_Nonnull base;             // 0x40 first frame of the present block
   struct apus_block *blocks; // 0x48 chained frame blocks, newest first
@@ -106,11 +111,11 @@ struct apus_cpu {
   uint64_t reserved[19];     // 0x68
 };
 
-/// What the entry code shares with the executor, right in front of it. (In the CPU's block itself, by way of GS, a
-/// hand-over took a nanosecond longer.)
+/// What the entry code shares with the executor: its first words. (In the CPU's block itself, by way of GS, a hand-over
+/// took a nanosecond longer.)
 struct apus_handover {
-  struct apus_task *lone; // the only ready task, which is in no list
   int64_t turns;          // hand-overs until the next pass
+  struct apus_task *lone; // the only ready task, which is in no list
 };
 
 /// A status record of a task, in that task's frames.
@@ -137,6 +142,8 @@ _Static_assert(sizeof(struct apus_cpu) == 256, "the runtime owns 256 bytes of th
 _Static_assert(sizeof(struct apus_block) == 64, "a block header is one cache line");
 _Static_assert(offsetof(struct apus_task, resume) == APUS_TASK_RESUME, "Entry.S");
 _Static_assert(offsetof(struct apus_task, context) == APUS_TASK_CONTEXT, "Entry.S");
+_Static_assert(APUS_TASK_RESUME == APUS_TASK_CONTEXT + 8 && APUS_TASK_CONTEXT % 16 == 8, "Frames.swift");
+_Static_assert(offsetof(struct apus_task, result) == APUS_TASK_RESULT, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, pending) == 0x28, "apus_post_pending");
 _Static_assert(offsetof(struct apus_cpu, pool) == 0x30, "Pools.swift");
 _Static_assert(offsetof(struct apus_cpu, pooled) == 0x50, "Pools.swift");
@@ -145,8 +152,8 @@ _Static_assert(offsetof(struct apus_task, state) == APUS_TASK_STATE, "Entry.S");
 _Static_assert(offsetof(struct apus_task, flags) == APUS_TASK_FLAGS, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, budget) == APUS_CPU_BUDGET, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, executor) == APUS_CPU_EXECUTOR, "Entry.S");
-_Static_assert((int)offsetof(struct apus_handover, lone) - (int)sizeof(struct apus_handover) == APUS_HANDOVER_LONE, "Entry.S");
-_Static_assert((int)offsetof(struct apus_handover, turns) - (int)sizeof(struct apus_handover) == APUS_HANDOVER_TURNS, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, lone) == APUS_EXECUTOR_LONE, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, turns) == APUS_EXECUTOR_TURNS, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, current) == APUS_CPU_CURRENT, "Entry.S");
 
 /// Forced, because the optimiser left these as calls in Swift's callers (why is not known: perhaps differing
@@ -172,14 +179,8 @@ APUS_INLINE void apus_set_current(struct apus_task *task) {
 APUS_INLINE void *_Nonnull apus_this_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor);
 }
-/// Once the CPU has its executor.
-APUS_INLINE struct apus_handover *_Nonnull apus_this_handover(void) {
-  return (struct apus_handover *)apus_this_executor() - 1;
-}
-APUS_INLINE struct apus_task *apus_lone_task(void) { return apus_this_handover()->lone; }
-APUS_INLINE void apus_set_lone_task(struct apus_task *task) { apus_this_handover()->lone = task; }
-APUS_INLINE int64_t apus_turns(void) { return apus_this_handover()->turns; }
-APUS_INLINE void apus_set_turns(int64_t turns) { apus_this_handover()->turns = turns; }
+/// The entry code's words of the executor, once the CPU has one.
+APUS_INLINE struct apus_handover apus_this_handover(void) { return *(struct apus_handover *)apus_this_executor(); }
 APUS_INLINE int apus_has_executor(void) {
   return *(void *volatile APUS_GS *)offsetof(struct apus_cpu, executor) != 0;
 }
@@ -211,6 +212,16 @@ APUS_INLINE uint64_t apus_take_pending(void) {
 APUS_INLINE uint64_t apus_has_pending(void) {
   return *(volatile uint64_t APUS_GS *)offsetof(struct apus_cpu, pending);
 }
+
+/// Makes `task` go on at `resume` with `context`, which is not a leaf's.
+APUS_INLINE void apus_set_continuation(
+    struct apus_task *_Nonnull task, void *_Nullable resume, void *_Nullable context) {
+  task->resume = resume;
+  task->context = context;
+  task->flags |= APUS_FLAG_OWN_CONTEXT;
+}
+/// The memory of a leaf's context: a task waits in one leaf at a time.
+APUS_INLINE uint8_t *_Nonnull apus_leaf_context(struct apus_task *_Nonnull task) { return (uint8_t *)&task->context; }
 
 APUS_INLINE struct apus_task *_Nullable *_Nonnull apus_link(struct apus_task *_Nonnull task) {
   return &task->next;

@@ -87,6 +87,7 @@ MON_INLINE void mon_take_interrupts(void) { __asm__ volatile("sti; nop; nop; cli
 
 MON_INLINE uint64_t mon_load64(uint64_t address) { return *(volatile uint64_t *)address; }
 MON_INLINE void mon_store64(uint64_t address, uint64_t value) { *(volatile uint64_t *)address = value; }
+MON_INLINE void mon_fence(void) { __asm__ volatile("mfence" ::: "memory"); }
 MON_INLINE uint32_t mon_load32(uint64_t address) { return *(volatile uint32_t *)address; }
 MON_INLINE void mon_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
 MON_INLINE uint8_t mon_load8(uint64_t address) { return *(volatile uint8_t *)address; }
