@@ -54,8 +54,11 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
+    "GuestScript", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+    path: "Sources/Services/GuestScript"),
+  room(
     "TaskLatency",
-    ["Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
+    ["GuestScript", "Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
       + (isBare ? ["_Concurrency"] : []),
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
@@ -173,7 +176,8 @@ let bareOnly: [Target] =
     board(
       "tpm", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
-      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
+      "CallBench", ["GuestScript", "RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+      path: "ci/bench-calls"),
     board(
       "calls", ["CallBench", "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "Tasks"]),
     board(
