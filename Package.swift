@@ -54,8 +54,11 @@ let rooms: [Target] = [
   room("TraceFormat", ["Bits"]),
   room("Latency", ["TraceFormat"]),
   room(
+    "GuestScript", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+    path: "Sources/Services/GuestScript"),
+  room(
     "TaskLatency",
-    ["Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
+    ["GuestScript", "Latency", "RequestLoop", "SVSMProtocol", "Seams", "TaskRuntime", "Tasks", "X86"]
       + (isBare ? ["_Concurrency"] : []),
     path: "Sources/Services/TaskLatency"),
   room("Kernel", ["Seams", "X86", "TaskRuntime", "Tasks", "TraceFormat"]),
@@ -80,6 +83,10 @@ let rooms: [Target] = [
 /// Set by `boards/build --bench`: the image measures task latency instead of doing its work.
 let isBench = Context.environment["APUS_BENCH"] != nil
 
+/// Set by `boards/build --vtpm`: a board that serves a guest offers it the vTPM protocol.
+let isVTPM = Context.environment["APUS_VTPM"] != nil
+let vTPM: [Target.Dependency] = isVTPM ? ["VTPM"] : []
+
 /// The files beside a board's sources that are none; not each board has all.
 func boardFiles(of name: String) -> [String] {
   ["README.md", "kernel.ld", "layout.json", "run.sh", "thresholds.json", "toolset.json"].filter {
@@ -89,13 +96,15 @@ func boardFiles(of name: String) -> [String] {
 
 /// A board: the executable that composes rooms into one image.
 ///
-/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined.
+/// With `isBench` the optional task TaskLatency is among its rooms, and `APUS_BENCH` is defined; with `isVTPM`
+/// `APUS_VTPM` is.
 func board(_ name: String, _ imports: [Target.Dependency]) -> Target {
   .executableTarget(
     name: "board-\(name)",
     dependencies: imports + (isBench ? ["KernelLatency", "Latency", "TaskLatency"] : []),
     path: "boards/\(name)", exclude: boardFiles(of: name),
-    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : []))
+    swiftSettings: strict + (isBench ? [.define("APUS_BENCH")] : [])
+      + (isVTPM ? [.define("APUS_VTPM")] : []))
 }
 
 // The room Concurrency. On bare metal: our module, its entry points and the handles; hosted: the same
@@ -156,7 +165,8 @@ let bareOnly: [Target] =
       path: "boards/abi", exclude: ["README.md", "toolset.json"], swiftSettings: strict),
     room("RuntimeBench", ["TaskRuntime", "Tasks", "_Concurrency"], path: "ci/bench-runtime"),
     board(
-      "snp", ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"]),
+      "snp",
+      ["Idle", "Kernel", "Machine", "RequestLoop", "SNP", "SNPPlatform", "Seams", "Tasks", "X86"] + vTPM),
     .target(name: "MonitorBoot", path: "Sources/MonitorMachine/Boot"),
     room(
       "MonitorMachine", ["Model", "Monitor", "MonitorBoot", "Seams"],
@@ -166,7 +176,8 @@ let bareOnly: [Target] =
     board(
       "tpm", ["Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "TPMSlices", "Tasks"]),
     room(
-      "CallBench", ["RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"], path: "ci/bench-calls"),
+      "CallBench", ["GuestScript", "RequestLoop", "SVSMProtocol", "Seams", "Tasks", "X86"],
+      path: "ci/bench-calls"),
     board(
       "calls", ["CallBench", "Kernel", "Machine", "NativeComposition", "NativePlatform", "Seams", "Tasks"]),
     board(
@@ -182,7 +193,7 @@ let bareOnly: [Target] =
       [
         "Idle", "Kernel", "Machine", "RequestLoop", "Seams", "TDPPlatform", "TDX", "TaskRuntime", "Tasks",
         "X86",
-      ]),
+      ] + vTPM),
   ]
 
 let hostedOnly: [Target] = [

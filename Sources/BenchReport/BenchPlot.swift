@@ -67,18 +67,34 @@ public struct BenchPlot: Sendable {
     }
     out +=
       "<line x1=\"\(n(Self.left))\" y1=\"\(n(base))\" x2=\"\(n(Self.width - Self.right))\" y2=\"\(n(base))\" stroke=\"#888\"/>\n"
-    var exponent = low
-    let step = Swift.max(1, ((high - low) / 6).rounded(.up))
-    while exponent <= high {
-      let x = axis.x(exp2(exponent))
+    for value in roundNumbers(axis) {
+      let x = axis.x(value / unitsPerTick)
       out += "<line x1=\"\(n(x))\" y1=\"\(n(base))\" x2=\"\(n(x))\" y2=\"\(n(base + 4))\" stroke=\"#888\"/>\n"
-      out += text(x, base + 16, label(UInt64(exp2(exponent))), 10, "#555", "middle")
-      exponent += step
+      // At the edges inwards: beside this panel is another one.
+      let anchor = x < Self.left + 20 ? "start" : x > Self.width - Self.right - 20 ? "end" : "middle"
+      out += text(x, base + 16, label(units: value), 10, "#555", anchor)
     }
-    out += mark(metric.warm.p50, "p50", axis, base, 10, "#111")
-    if metric.warm.p99 > metric.warm.p50 { out += mark(metric.warm.p99, "p99", axis, base, 0, "#111") }
-    if let floor { out += mark(floor.warm.p50, "floor", axis, base, 20, "#2c8a3c") }
+    // The median's name left of its line and the tail's right of its own, so that they never meet.
+    out += mark(metric.warm.p50, "p50", axis, base, 0, "#111", "end")
+    if metric.warm.p99 > metric.warm.p50 { out += mark(metric.warm.p99, "p99", axis, base, 0, "#111", "start") }
+    if let floor { out += mark(floor.warm.p50, "floor", axis, base, 12, "#2c8a3c", "end") }
     return out
+  }
+
+  /// What the labels count (nanoseconds or instructions) in one tick.
+  private var unitsPerTick: Double { numbers.value(1, unit: "ticks") }
+
+  /// One, two and five times the powers of ten on the axis, or only those powers where that is too many.
+  private func roundNumbers(_ axis: Axis) -> [Double] {
+    let range = exp2(axis.low) * unitsPerTick...exp2(axis.high) * unitsPerTick
+    for steps in [[1.0, 2.0, 5.0], [1.0]] {
+      var found: [Double] = []
+      for decade in -3...18 {
+        found += steps.map { $0 * pow(10, Double(decade)) }.filter(range.contains)
+      }
+      if found.count <= 8 || steps.count == 1 { return found }
+    }
+    return []
   }
 
   /// Counts in bins of equal width on the axis; heights are square roots, so that a tail of one in a thousand shows.
@@ -104,16 +120,20 @@ public struct BenchPlot: Sendable {
   }
 
   private func mark(
-    _ value: UInt64, _ name: String, _ axis: Axis, _ base: Double, _ drop: Double, _ colour: String
+    _ value: UInt64, _ name: String, _ axis: Axis, _ base: Double, _ drop: Double, _ colour: String,
+    _ side: String
   ) -> String {
     let x = axis.x(Double(value))
+    // No room left of the first value, nor right of the last.
+    let anchor = x < Self.left + 24 ? "start" : x > Self.width - Self.right - 24 ? "end" : side
     return
       "<line x1=\"\(n(x))\" y1=\"\(n(Self.top + drop))\" x2=\"\(n(x))\" y2=\"\(n(base))\" stroke=\"\(colour)\" stroke-dasharray=\"3 3\"/>\n"
-      + text(x + 3, Self.top + drop + 4, name, 10, colour, "start")
+      + text(x + (anchor == "end" ? -3 : 3), Self.top + drop + 4, name, 10, colour, anchor)
   }
 
-  private func label(_ ticks: UInt64) -> String {
-    let value = numbers.value(Double(ticks), unit: "ticks")
+  private func label(_ ticks: UInt64) -> String { label(units: numbers.value(Double(ticks), unit: "ticks")) }
+
+  private func label(units value: Double) -> String {
     if file.counter == .instructions {
       return value >= 1_000_000
         ? "\(BenchNumbers.text((value / 100_000).rounded() / 10))M" : BenchNumbers.text(value)

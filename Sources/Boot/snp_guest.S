@@ -6,6 +6,7 @@
   .globl apus_guest_start, apus_guest_end, apus_guest_fault
   .globl apus_guest_copy, apus_guest_zero, apus_guest_load, apus_guest_store8, apus_guest_store2, apus_guest_store1
   .globl apus_guest_pvalidate, apus_guest_rmpadjust, apus_guest_close_gate
+  .globl apus_guest_open_gate, apus_guest_take_call, apus_guest_answer
 apus_guest_start:
   // (to, from, bytes)
 apus_guest_copy:
@@ -69,6 +70,50 @@ apus_guest_close_gate:
   ret
 1: orb $0x10, 0xD1(%rdi)
 2: ret
+  // (vmsa)
+apus_guest_open_gate:
+  orb $0x10, 0xD1(%rdi)
+  xorl %eax, %eax
+  ret
+  // (vmsa, area, words): closes the gate as above; 0x100 + SVSM_CALL_PENDING, with RAX, RCX, RDX, R8 and R9 in the words, if
+  // that is not 0 and GUEST_EXITCODE (0x3C0) is VMGEXIT; else 0, the gate open again. After a fault it may be closed.
+apus_guest_take_call:
+  xorl %eax, %eax
+  testb $0x80, 0x3BF(%rdi)
+  jnz 2f
+  andb $0xEF, 0xD1(%rdi)
+  mfence
+  testb $0x80, 0x3BF(%rdi)
+  jnz 1f
+  movzbl (%rsi), %ecx
+  testl %ecx, %ecx
+  jz 1f
+  cmpq $0x403, 0x3C0(%rdi)
+  jne 1f
+  movq 0x1F8(%rdi), %r8
+  movq %r8, (%rdx)
+  movq 0x308(%rdi), %r9
+  movq %r9, 8(%rdx)
+  movq 0x310(%rdi), %r8
+  movq %r8, 16(%rdx)
+  movq 0x340(%rdi), %r9
+  movq %r9, 24(%rdx)
+  movq 0x348(%rdi), %r8
+  movq %r8, 32(%rdx)
+  leal 0x100(%rcx), %eax
+  ret
+1: orb $0x10, 0xD1(%rdi)
+2: ret
+  // (vmsa, area, RAX, RCX, whether RCX is written): RAX, RCX, pending, SVME, in this order.
+apus_guest_answer:
+  movq %rdx, 0x1F8(%rdi)
+  testl %r8d, %r8d
+  jz 1f
+  movq %rcx, 0x308(%rdi)
+1: xorl %eax, %eax
+  movb %al, (%rsi)
+  orb $0x10, 0xD1(%rdi)
+  ret
 apus_guest_end:
 apus_guest_fault:
   movl $0xFF, %eax

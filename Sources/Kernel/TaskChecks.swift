@@ -8,11 +8,18 @@ extension Kernel {
   /// Whether `test=` names one of these.
   var hasTaskCheck: Bool {
     options.has("test", "sleep") || options.has("test", "interrupt") || options.has("test", "reserve")
-      || options.has("test", "objects") || options.has("test", "remote")
+      || options.has("test", "objects") || options.has("test", "remote") || options.has("test", "stall")
   }
 
   /// Starts what `test=` asks for on CPU `cpu`.
   func startTaskCheck(_ cpu: CPUIndex) throws(SpawnError) {
+    // No verdict: the report at the end names it, though the task has ended by then.
+    if cpu == .boot, options.has("test", "stall") {
+      try spawn("staller") {
+        let end = ThisCPU.now &+ 1000 &* ThisCPU.ticksPerMicrosecond
+        while ThisCPU.now < end {}
+      }
+    }
     guard let clock, let tasks, let heap, let sleepers else { return }
     if options.has("test", "sleep") {
       let seed = (options.number("seed") ?? 1) &+ UInt64(cpu.rawValue) &* 977

@@ -16,7 +16,7 @@ extension Kernel {
     return Executor.traceSummary(of: cpu, in: machine.ownerTable)
   }
 
-  /// One line for each CPU that had a run beyond the limit: whose it was.
+  /// One line for each CPU that had a run beyond the limit (100 µs unless `stall=` says otherwise): whose it was.
   func reportStalls() {
     let console = platform.console
     for cpu in tracedProcessors {
@@ -25,18 +25,28 @@ extension Kernel {
       console.write(decimal: UInt64(cpu))
       console.write(" task ")
       console.write(decimal: UInt64(summary.stalledTask))
-      Executor.forEachTask(of: cpu, in: machine.ownerTable, limit: Self.taskLimit) { task in
-        guard task.identifier == summary.stalledTask else { return }
-        console.write(" (")
-        task.forEachNameByte { console.write($0) }
-        console.write(")")
-      }
+      console.write(" (")
+      summary.stalledLabel.forEachNameByte { console.write($0) }
+      console.write(") of ")
+      summary.stalledLabel.forEachFileByte { console.write($0) }
+      console.write(":")
+      console.write(decimal: UInt64(summary.stalledLabel.line))
       console.write(" ran ")
-      console.write(decimal: summary.longestStall)
-      console.write(" ticks; stalls: ")
+      write(ticks: summary.longestStall)
+      console.write("; limit ")
+      write(ticks: summary.stallLimit)
+      console.write(", runs beyond it ")
       console.write(decimal: summary.stalls)
       console.endLine()
     }
+  }
+
+  private func write(ticks: UInt64) {
+    let console = platform.console
+    console.write(decimal: ticks / max(1, ThisCPU.ticksPerMicrosecond))
+    console.write(" us (")
+    console.write(decimal: ticks)
+    console.write(" ticks)")
   }
 
   /// Sends every CPU's ring and its tasks, framed.

@@ -118,6 +118,27 @@ public struct SNPCPU: SNPHardware {
   }
   /// TEST; AND; MFENCE; TEST.
   public func closeGate(_ state: PhysicalAddress) -> Bool { apus_guest_close_gate(guest(state)) == 0 }
+  /// OR.
+  public func openGate(_ state: PhysicalAddress) { _ = apus_guest_open_gate(guest(state)) }
+  // UNSAFETY: the structure is five words, and outlives the call.
+  /// One function of snp_guest.S.
+  @inline(__always) public func takeCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt8? {
+    let found = unsafe withUnsafeMutablePointer(to: &registers) {
+      unsafe apus_guest_take_call(guest(state), guest(area), $0)
+    }
+    if found > 0x100 { return UInt8(truncatingIfNeeded: found) }
+    if found == 0xFF { openGate(state) }
+    return nil
+  }
+  /// One function of snp_guest.S; what the host took away is the guest's loss.
+  @inline(__always) public func answerCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, rax: UInt64, rcx: UInt64?
+  ) {
+    let failed = apus_guest_answer(guest(state), guest(area), rax, rcx ?? 0, rcx == nil ? 0 : 1)
+    if failed != 0 { openGate(state) }
+  }
   /// One access.
   public func loadGuest(_ address: PhysicalAddress) -> UInt64? {
     var value: UInt64 = 0

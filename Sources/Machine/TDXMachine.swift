@@ -41,6 +41,8 @@ public struct TDXMachine: TDXHardware {
   public func readMSR(_ register: MSR) -> UInt64 { apus_read_msr(register.rawValue) }
   /// WRMSR.
   public func writeMSR(_ register: MSR, _ value: UInt64) { apus_write_msr(register.rawValue, value) }
+  /// XSETBV.
+  public func setExtendedControl(_ value: UInt64) { apus_set_extended_control(value) }
   /// RDTSC.
   public func cycles() -> UInt64 { apus_cycles() }
 

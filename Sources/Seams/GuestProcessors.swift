@@ -1,4 +1,5 @@
 // GuestProcessors: making guest memory a vCPU's saved state, and back.
+public import X86
 
 /// Why a saved state is not accepted.
 public enum VCPUFailure: Error, Equatable, Sendable {
@@ -29,4 +30,42 @@ public protocol GuestProcessors {
 /// Everything that serving a guest takes from a platform.
 public protocol GuestPlatform: GuestEntry, GuestRegisters, GuestMemory, PageValidator, GuestProcessors,
   Sendable
-{}
+{
+  /// Takes the call with which a vCPU came back: closes its gate, reads its calling area's first word and, if that asks for
+  /// a call and the vCPU left by the instruction that makes one, its registers; the word, or nil with the gate open (or
+  /// not to be closed) if there is nothing to serve.
+  ///
+  /// What the parts do one after the other; a platform may do it in one piece.
+  func takeCall(
+    _ context: VCPUContext, at area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt64?
+  /// Answers it: the reply, then SVSM_CALL_PENDING cleared, then the gate, in this order.
+  func answer(_ reply: CallReply, to context: VCPUContext, at area: PhysicalAddress)
+}
+
+extension GuestPlatform {
+  /// Part by part.
+  @inline(__always) public func takeCall(
+    _ context: VCPUContext, at area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt64? {
+    guard closeGate(context) else { return nil }
+    let word: UInt64
+    // A calling area that the host took away asks for nothing (D.13).
+    do throws(GuestMemoryFault) { word = try loadWord(area) } catch { word = 0 }
+    guard word & 0xFF != 0, exitedByCall(context) else {
+      openGate(context)
+      return nil
+    }
+    registers = callRegisters(context)
+    return word
+  }
+
+  /// Part by part; a calling area that the host took away is the guest's loss.
+  @inline(__always) public func answer(
+    _ reply: CallReply, to context: VCPUContext, at area: PhysicalAddress
+  ) {
+    write(reply, to: context)
+    do throws(GuestMemoryFault) { try storeByte(0, area) } catch {}
+    openGate(context)
+  }
+}

@@ -2,6 +2,8 @@
 
 /// The registers in which a call is made.
 ///
+/// Five words in this order, as `SNPHardware.takeCall` fills them.
+///
 /// Source: AMD 58019, 5 (reference snp-svsm.md A.4); under TD partitioning the platform translates its own convention
 /// (design.md, "Guest conventions").
 public struct CallRegisters: Equatable, Sendable {

@@ -33,7 +33,7 @@ public protocol CycleCounter {
   func cycles() -> UInt64
 }
 
-/// A hardware source of random words that claims full entropy (RDSEED).
+/// A hardware source of random words of full entropy (RDSEED, or RDRAND folded).
 public protocol SeedSource {
   /// A fresh word; nil if there is none just now, or never any.
   func seed() -> UInt64?

@@ -63,6 +63,15 @@ public protocol SNPHardware: Sendable {
   /// Clears EFER.SVME of the VMSA at `state`, and only then, past a full fence, looks at VINTR_CTRL.BUSY; false, with the
   /// bit set, if a CPU runs the VMSA, or if the page faults.
   func closeGate(_ state: PhysicalAddress) -> Bool
+  /// Sets EFER.SVME of the VMSA at `state`.
+  func openGate(_ state: PhysicalAddress)
+  /// Closes the gate, and if the byte at `area` is not 0 and GUEST_EXITCODE is VMGEXIT, copies the call's registers and
+  /// answers that byte; else nil, with the gate open if it could be closed.
+  func takeCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt8?
+  /// Writes RAX, RCX if it is given, clears the byte at `area` and opens the gate, in this order.
+  func answerCall(_ state: PhysicalAddress, _ area: PhysicalAddress, rax: UInt64, rcx: UInt64?)
   /// The word at `address` of the guest's memory; nil if it faults. One access.
   func loadGuest(_ address: PhysicalAddress) -> UInt64?
   /// Stores the low `width` bytes (1, 2 or 8) of `value`; false if it faults. One access.

@@ -27,6 +27,8 @@ public protocol TDXHardware: Sendable {
   func readMSR(_ register: MSR) -> UInt64
   /// WRMSR of a register that an L1 writes natively.
   func writeMSR(_ register: MSR, _ value: UInt64)
+  /// XSETBV of XCR0 with a value that the TD may have; CR4.OSXSAVE is set for it, and then as it was.
+  func setExtendedControl(_ value: UInt64)
   /// The time-stamp counter, which the module protects.
   func cycles() -> UInt64
   /// Up to 15 bytes of the kernel's own code at `address`; zeros where there is no code.

@@ -60,6 +60,8 @@ public struct VMXExitReason: RawRepresentable, Hashable, Sendable {
   public static let preemptionTimer = VMXExitReason(rawValue: 52)
   /// WBINVD or WBNOINVD.
   public static let wbinvd = VMXExitReason(rawValue: 54)
+  /// XSETBV.
+  public static let xsetbv = VMXExitReason(rawValue: 55)
   /// APIC write.
   public static let apicWrite = VMXExitReason(rawValue: 56)
   /// PCONFIG.

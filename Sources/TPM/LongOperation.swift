@@ -9,7 +9,7 @@ class LongOperation {
   /// Does one step; true when `result` is there.
   func step() -> Bool { true }
   var result: LongResult { .verdict(false) }
-  /// The most instructions a step takes, from `ci/bench tpm-slices`.
+  /// The most instructions the next step takes; making the job is a slice of its own.
   var cost: Int { TPMEngine.slice }
   /// Overwrites what is secret.
   func wipe() {}
@@ -34,7 +34,7 @@ final class Running<Request: LongRequest>: LongOperation {
   }
 
   override var result: LongResult { job.map(Request.result) ?? Request.refused }
-  override var cost: Int { Request.cost }
+  override var cost: Int { job?.nextCost ?? TPMEngine.slice }
 
   override func wipe() {
     forget()
@@ -50,6 +50,8 @@ final class Running<Request: LongRequest>: LongOperation {
 
 /// What the jobs of Crypto have in common.
 protocol LongJob {
+  /// Instructions that the next step takes at most.
+  var nextCost: Int { get }
   mutating func step() -> Bool
   mutating func wipe()
 }
@@ -57,8 +59,6 @@ protocol LongJob {
 /// The arguments of a job until it starts.
 protocol LongRequest {
   associatedtype Job: LongJob
-  /// The most instructions a step takes, and the start.
-  static var cost: Int { get }
   /// The result if the arguments are refused.
   static var refused: LongResult { get }
   /// Nil if the arguments are refused.
@@ -67,112 +67,30 @@ protocol LongRequest {
   mutating func wipe()
 }
 
-extension ECMultiplier: LongJob {}
-extension ECDSASigner: LongJob {}
-extension ECDSAVerifier: LongJob { func wipe() {} }
-extension RSAPublicOperation: LongJob { func wipe() {} }
-extension RSAPrivateOperation: LongJob {}
-extension RSAKeyLoader: LongJob {}
-extension RSAKeyGenerator: LongJob {}
+/// What a handler has worked out so far, so that its next run need not: an object, bytes or a generator, and
+/// where the TPM's own generator stood then, so that no byte of it is used for two things.
+final class Memo {
+  let object: TPMObject?
+  var bytes: [UInt8]
+  var source: HMACDRBG?
+  let drbg: HMACDRBG
 
-struct MultiplyRequest: LongRequest {
-  let curve: EllipticCurve
-  var scalar: FixedBytes<48>
-  /// The generator if nil.
-  let point: ECPoint?
-
-  static var cost: Int { 60_000 }
-  static var refused: LongResult { .point(nil) }
-  static func result(_ job: ECMultiplier) -> LongResult { .point(job.point) }
-  mutating func wipe() { scalar.wipe() }
-  @inline(never)
-  func start() -> ECMultiplier? {
-    if let point { return ECMultiplier(curve, scalar: scalar.span, point) }
-    return ECMultiplier(curve, scalar: scalar.span)
+  init(_ object: TPMObject?, _ bytes: [UInt8], _ source: HMACDRBG?, drbg: HMACDRBG) {
+    self.object = object
+    self.bytes = bytes
+    self.source = source
+    self.drbg = drbg
   }
-}
 
-struct SignRequest: LongRequest {
-  let curve: EllipticCurve
-  let hash: HashAlgorithm
-  var key: FixedBytes<48>
-  let digest: Digest
-  let extra: Digest
-
-  static var cost: Int { 60_000 }
-  static var refused: LongResult { .signature(nil) }
-  static func result(_ job: ECDSASigner) -> LongResult { .signature(job.signature) }
-  mutating func wipe() { key.wipe() }
-  @inline(never)
-  func start() -> ECDSASigner? {
-    ECDSASigner(curve, hash, key: key.span, digest: digest.span, extra: extra.span)
+  deinit {
+    bytes.wipe()
+    source?.wipe()
   }
-}
-
-struct VerifyRequest: LongRequest {
-  let curve: EllipticCurve
-  let point: ECPoint
-  let digest: Digest
-  let signature: ECDSASignature
-
-  static var cost: Int { 60_000 }
-  static var refused: LongResult { .verdict(false) }
-  static func result(_ job: ECDSAVerifier) -> LongResult { .verdict(job.isValid) }
-  func wipe() {}
-  @inline(never)
-  func start() -> ECDSAVerifier? { ECDSAVerifier(curve, point, digest: digest.span, signature) }
-}
-
-struct RSAPublicRequest: LongRequest {
-  let key: RSAPublicKey
-  var message: RSANumber
-
-  static var cost: Int { 60_000 }
-  static var refused: LongResult { .number(nil) }
-  static func result(_ job: RSAPublicOperation) -> LongResult { .number(job.result) }
-  mutating func wipe() { message.wipe() }
-  @inline(never)
-  func start() -> RSAPublicOperation? { RSAPublicOperation(key, message.span) }
-}
-
-struct RSAPrivateRequest: LongRequest {
-  let key: RSAPrivateKey
-  let message: RSANumber
-  let blind: UInt64
-
-  static var cost: Int { 40_000 }
-  static var refused: LongResult { .number(nil) }
-  static func result(_ job: RSAPrivateOperation) -> LongResult { .number(job.result) }
-  func wipe() {}
-  @inline(never)
-  func start() -> RSAPrivateOperation? { RSAPrivateOperation(key, message.span, blind: blind) }
-}
-
-struct RSALoadRequest: LongRequest {
-  let key: RSAPublicKey
-  var prime: FixedBytes<192>
-
-  static var cost: Int { 40_000 }
-  static var refused: LongResult { .key(nil) }
-  static func result(_ job: RSAKeyLoader) -> LongResult { .key(job.key) }
-  mutating func wipe() { prime.wipe() }
-  @inline(never)
-  func start() -> RSAKeyLoader? { RSAKeyLoader(key, prime: prime.span) }
-}
-
-struct RSAGenerateRequest: LongRequest {
-  let bits: Int
-  var source: HMACDRBG
-
-  static var cost: Int { 40_000 }
-  static var refused: LongResult { .key(nil) }
-  static func result(_ job: RSAKeyGenerator) -> LongResult { .key(job.key) }
-  mutating func wipe() { source.wipe() }
-  @inline(never)
-  func start() -> RSAKeyGenerator? { RSAKeyGenerator(bits: bits, source) }
 }
 
 enum LongResult {
+  case bytes([UInt8]?)
+  case memo(Memo)
   case point(ECPoint?)
   case signature(ECDSASignature?)
   case verdict(Bool)
@@ -185,6 +103,9 @@ enum LongResult {
       number?.wipe()
       self = .number(number)
     case .key: self = .key(nil)
+    case .bytes(var bytes):
+      bytes?.wipe()
+      self = .bytes(nil)
     default: break
     }
   }
@@ -199,6 +120,59 @@ extension TPMEngine {
     guard job.cursor < job.results.count else { return nil }
     defer { job.cursor &+= 1 }
     return job.results[job.cursor]
+  }
+
+  // MARK: - Rests
+
+  /// What the handler remembered at this place in an earlier run.
+  @inline(never)
+  mutating func recall() -> Memo? {
+    guard job.cursor < job.results.count, case .memo(let memo) = job.results[job.cursor] else { return nil }
+    job.cursor &+= 1
+    drbg = memo.drbg
+    return memo
+  }
+
+  /// Ends the slice here: the next run recalls this at the same place.
+  ///
+  /// `forgets` says that what needed the results since the last memo is not run again.
+  @inline(never)
+  mutating func remember(
+    _ object: TPMObject? = nil, bytes: [UInt8] = [], source: HMACDRBG? = nil, forgets: Bool = false
+  ) -> Stop {
+    while forgets, let last = job.results.last {
+      if case .memo = last { break }
+      job.results[job.results.count &- 1].wipe()
+      job.results.removeLast()
+    }
+    job.results.append(.memo(Memo(object, bytes, source, drbg: drbg)))
+    return .pending
+  }
+
+  /// XOR obfuscation of data of any length.
+  @inline(never)
+  mutating func mask(
+    _ hash: HashAlgorithm, _ key: FixedBytes<128>, _ newer: Digest, _ older: Digest, _ data: [UInt8]
+  ) throws(Stop) -> [UInt8]? {
+    if let result = take() {
+      if case .bytes(let bytes) = result { return bytes }
+      return nil
+    }
+    job.operation = Running(MaskRequest(hash: hash, key: key, newer: newer, older: older, data: data))
+    throw .pending
+  }
+
+  /// AES over data of any length; the IV that continues the stream comes before the data.
+  @inline(never)
+  mutating func crypt(
+    _ key: FixedBytes<192>, _ mode: CipherMode, encrypts: Bool, iv: InlineArray<16, UInt8>, _ data: [UInt8]
+  ) throws(Stop) -> [UInt8]? {
+    if let result = take() {
+      if case .bytes(let bytes) = result { return bytes }
+      return nil
+    }
+    job.operation = Running(CipherRequest(key: key, mode: mode, encrypts: encrypts, iv: iv, data: data))
+    throw .pending
   }
 
   /// scalar·point, of the generator if there is none; nil if the scalar is out of range or the point off

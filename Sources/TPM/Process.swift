@@ -3,6 +3,10 @@ import Crypto
 
 extension TPMEngine {
   mutating func process() throws(Stop) {
+    if let answer = job.answer {
+      try complete(answer)
+      return
+    }
     if job.isEndorsementKey { return try makeEndorsementKey() }
     var reader = Reader(job.command, from: 0, to: job.command.count)
     guard job.command.count >= 10 else { throw .code(.commandSize) }
@@ -34,7 +38,14 @@ extension TPMEngine {
       for index in 0..<info.handleCount where info.roles[index] != .none { throw .code(.authMissing) }
     }
     var bytes = job.command
-    if let session = context.decryptSession { try decrypt(&bytes, context, session) }
+    if let session = context.decryptSession {
+      if let memo = recall() {
+        bytes = memo.bytes
+      } else {
+        try decrypt(&bytes, context, session)
+        throw remember(bytes: bytes, forgets: true)
+      }
+    }
     var parameters = Reader(bytes, from: context.parameters, to: bytes.count)
     out.wipe()
     out.u16(tag)
@@ -46,16 +57,28 @@ extension TPMEngine {
     try dispatch(&parameters, context)
     if let handle = context.responseHandle { out.patch32(10, handle) }
     let end = out.count
-    if tag == 0x8002 {
-      out.patch32(start &- 4, UInt32(truncatingIfNeeded: out.count &- start))
-      finishSessions(context, start)
-    } else {
-      endExclusivity(context)
+    bytes.wipe()
+    if tag == 0x8002 { out.patch32(start &- 4, UInt32(truncatingIfNeeded: out.count &- start)) }
+    let answer = PendingAnswer(context, start, end)
+    if context.hasSessions {
+      // The command is done. Its codes get a slice to themselves; the generator must not go back for it.
+      job.answer = answer
+      for index in job.results.indices { job.results[index].wipe() }
+      job.results = []
+      job.drbg = drbg
+      throw .pending
     }
-    auditCommand(context, start..<end)
+    try complete(answer)
+  }
+
+  /// Answers the sessions, audits, and closes the response.
+  @inline(never)
+  private mutating func complete(_ answer: PendingAnswer) throws(Stop) {
+    let context = answer.context
+    if context.sessions.isEmpty { endExclusivity(context) } else { try finishSessions(answer) }
+    auditCommand(context, answer.start..<answer.end)
     if let handle = context.flushes, let slot = slotIndex(handle) { clear(slot: slot) }
     out.patch32(2, UInt32(truncatingIfNeeded: out.count))
-    bytes.wipe()
   }
 
   func isSessionCapable(_ info: CommandInfo) -> Bool { !info.flags.contains(.noSessions) }

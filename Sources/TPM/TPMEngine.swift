@@ -113,6 +113,7 @@ public struct TPMEngine {
   ///
   /// A slice is either one run of the command's handler, from its checks to its answer or to the next long
   /// operation, or as many steps of a long operation as the budget has room for, and at least one.
+  @inline(never)
   public mutating func advance(budget: Int = slice) -> Bool {
     if let operation = job.operation {
       var left = budget
@@ -133,9 +134,7 @@ public struct TPMEngine {
       try process()
     } catch {
       switch error {
-      case .pending:
-        job.isRerun = true
-        return false
+      case .pending: return false
       case .code(let code): fail(code)
       }
     }
@@ -194,7 +193,10 @@ struct Job {
   var results: [LongResult] = []
   /// The next result to hand out.
   var cursor = 0
-  var isRerun = false
+  /// How many sessions have been authorized.
+  var authorized = 0
+  /// The answer whose sessions are still to be answered.
+  var answer: PendingAnswer?
   /// No command: the endorsement key is computed.
   var isEndorsementKey = false
 
@@ -204,6 +206,7 @@ struct Job {
     operation = nil
     for index in results.indices { results[index].wipe() }
     results = []
+    answer = nil
   }
 }
 

@@ -53,6 +53,16 @@ extension Executor {
   /// For long work of a task that may be the only one ready: a slice is not one of 64 short turns.
   public static func passSoon() { ThisCPU.withExecutor(Executor.self) { $0.turnsLeft = 0 } }
 
+  /// Whether a pass would find something to do: a ready task, a message, an interrupt, a timer, a flush that others wait for.
+  ///
+  /// For the idle task in long work: where there is nothing, a suspension would come straight back.
+  public static var hasWork: Bool {
+    ThisCPU.withExecutor(Executor.self) {
+      !$0.ready.isEmpty || ThisCPU.hasPending || $0.timers.count != 0
+        || $0.line.hasNews($0.flushes, in: $0.memory)
+    }
+  }
+
   /// Parks the idle task until nothing else is ready again.
   ///
   /// For the idle task only.

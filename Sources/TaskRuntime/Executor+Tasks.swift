@@ -9,7 +9,10 @@ extension Executor {
     nextIdentifier = nextIdentifier == .max ? 1 : nextIdentifier &+ 1
     list(task)
     trace.spawned(task)
-    makeReady(task)
+    task.state = .active
+    trace.ready(task)
+    // Tasks are started in numbers: the lists at once, unless it is the only one.
+    if ready.isEmpty { ready.push(task) } else { ready.pushToLists(task) }
   }
 
   @inline(__always) private mutating func list(_ task: TaskRef) {

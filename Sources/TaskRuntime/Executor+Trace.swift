@@ -9,8 +9,12 @@ public struct TraceSummary: Sendable {
   public var stalls: UInt64 = 0
   /// The longest of them, in ticks.
   public var longestStall: UInt64 = 0
-  /// The identifier of the task whose that was.
+  /// The identifier of the task whose that was, and its name.
   public var stalledTask: UInt32 = 0
+  /// The name of that task, which may have ended.
+  public var stalledLabel = TaskLabel()
+  /// From how many ticks on a run counts as a stall.
+  public var stallLimit: UInt64 = 0
 }
 
 extension Executor {

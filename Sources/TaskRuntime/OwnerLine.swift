@@ -68,6 +68,17 @@ public struct OwnerLine<Memory: InboxMemory> {
     try quiescentPoint(observing: flushes, in: memory, flush: flush)
   }
 
+  /// Whether a message lies in the inbox, or the generation moved: a pass would deal with it.
+  ///
+  /// *May be called from*: the owner while it runs.
+  @inline(__always) public func hasNews(
+    _ flushes: FlushGeneration<Memory>, in memory: Memory
+  ) throws(Memory.Failure) -> Bool {
+    if try !inbox.isEmpty(in: memory) { return true }
+    let newest = try memory.loadAcquire(flushes.cell)
+    return try OwnerWord(raw: memory.loadRelaxed(word)).generation != newest
+  }
+
   /// Flushes and says so if the generation moved; two plain loads if not.
   ///
   /// *May be called from*: the owner while it runs, at each pass of the executor. *Requires*: no address of a dynamic mapping

@@ -80,6 +80,7 @@ struct TraceState {
     var stalls: UInt64 = 0
     var longestStall: UInt64 = 0
     var stalledTask: UInt32 = 0
+    var stalledLabel = TaskLabel()
     /// Ticks from which on a run counts.
     var stallLimit = StallLimit.ticks
   #endif
@@ -93,6 +94,8 @@ struct TraceState {
       summary.stalls = stalls
       summary.longestStall = longestStall
       summary.stalledTask = stalledTask
+      summary.stalledLabel = stalledLabel
+      summary.stallLimit = stallLimit
     #endif
     return summary
   }
@@ -174,6 +177,7 @@ struct TraceState {
       guard ran > longestStall else { return }
       longestStall = ran
       stalledTask = task.identifier
+      stalledLabel = task.label
     }
   #endif
 

@@ -40,22 +40,30 @@ public enum VCPUDeletion: Equatable, Sendable {
   case absent
 }
 
-/// One vCPU's slot, a word on its owner's cache line.
+/// One vCPU's slot: two words on its owner's cache line, its state and whether its owner looks at it.
 ///
 /// ```
-///   empty ──1 install──▶ idle ──2 claim──▶ claimedByOwner ──4 enter──▶ inGuest
-///     ▲                   │ ▲                 │    ▲                    │  │ ▲
-///     │                   │ └────3 release────┘    └─────5 reclaim──────┘  │ │
-///     │                   └──────6 beginDeletion──▶ deleting ◀─────6───────┘ │
-///     └──────────────────────7 finish──────────────────┴───8 abandon─────────┘ (or idle)
+///   empty ──1 install──▶ idle ──2 claim──▶ claimedByOwner ──4 enter──▶ inGuest ◀─▶ 5 reclaim, 6 resume
+///     ▲                   │ ▲                 │                         │  ▲
+///     │                   │ └────3 release────┘                         │  │
+///     │                   └─────────7 beginDeletion──▶ deleting ◀───7───┘  │
+///     └─────────────────────────8 finish──────────────────┴───9 abandon────┘ (or idle)
 /// ```
-/// The owner claims before it touches the VMSA or the calling area; a deletion never waits for it.
+/// The owner has the vCPU before it touches the VMSA or the calling area; a deletion never waits for it. Taking a vCPU
+/// back from the guest is what each call does, and needs no locked instruction: the owner says that it looks and then
+/// reads the state, a deletion changes the state and then reads whether the owner looks, with a full fence on both
+/// sides, so that at least one of them sees the other and leaves off.
 public struct VCPUSlot<Memory: SharedMemory> {
   /// The `VCPUState`.
   public let cell: Memory.Cell
+  /// 1 while the owner looks at a vCPU that is `inGuest`; only it writes 1.
+  public let owner: Memory.Cell
 
-  /// The slot in `cell`, a word that starts as zero.
-  public init(cell: Memory.Cell) { self.cell = cell }
+  /// The slot in `cell` and `owner`, words that start as zero.
+  public init(cell: Memory.Cell, owner: Memory.Cell) {
+    self.cell = cell
+    self.owner = owner
+  }
 
   /// Puts a vCPU into an empty slot; false if there is one.
   public func install(in memory: Memory) throws(Memory.Failure) -> Bool {
@@ -90,15 +98,23 @@ public struct VCPUSlot<Memory: SharedMemory> {
     try memory.storeRelease(VCPUState.inGuest.rawValue, to: cell)
   }
 
-  /// Takes the vCPU back.
+  /// Takes the vCPU back until `resume`.
   ///
   /// *May be called from*: its owner, after the guest returned or entry failed.
-  public func reclaim(in memory: Memory) throws(Memory.Failure) -> VCPUReclaim {
-    let inGuest = VCPUState.inGuest.rawValue
-    let found = try memory.compareExchange(
-      cell, expected: inGuest, desired: VCPUState.claimedByOwner.rawValue)
-    if found == inGuest { return .claimed }
-    return VCPUState(rawValue: found) == .deleting ? .undecided : .gone
+  @inline(__always) public func reclaim(in memory: Memory) throws(Memory.Failure) -> VCPUReclaim {
+    try memory.storeRelaxed(1, to: owner)
+    try memory.fence()
+    let found = VCPUState(rawValue: try memory.loadAcquire(cell))
+    if found == .inGuest { return .claimed }
+    try memory.storeRelease(0, to: owner)
+    return found == .deleting ? .undecided : .gone
+  }
+
+  /// Leaves a reclaimed vCPU to the guest again.
+  ///
+  /// *May be called from*: its owner, which has reclaimed it.
+  @inline(__always) public func resume(in memory: Memory) throws(Memory.Failure) {
+    try memory.storeRelease(0, to: owner)
   }
 
   /// Starts a deletion.
@@ -108,14 +124,21 @@ public struct VCPUSlot<Memory: SharedMemory> {
   /// From `inGuest`, the caller clears EFER.SVME in the VMSA, so that no entry succeeds any more, and looks whether the VMSA
   /// is in use: if it is, it restores the bit and abandons (result 0x8000_1003), else it unhooks the VMSA and finishes.
   public func beginDeletion(in memory: Memory) throws(Memory.Failure) -> VCPUDeletion {
-    if try change(.inGuest, to: .deleting, in: memory) { return .begun(from: .inGuest) }
+    if try change(.inGuest, to: .deleting, in: memory) {
+      if try memory.loadAcquire(owner) == 0 { return .begun(from: .inGuest) }
+      try memory.storeRelease(VCPUState.inGuest.rawValue, to: cell)
+      return .busy
+    }
     if try change(.idle, to: .deleting, in: memory) { return .begun(from: .idle) }
     let found = VCPUState(rawValue: try memory.loadAcquire(cell))
     return found == .empty ? .absent : .busy
   }
 
   /// Ends a deletion with the vCPU gone.
+  ///
+  /// An owner that deletes its own vCPU has it reclaimed; another one that looks just now sees `deleting` or `empty`.
   public func finishDeletion(in memory: Memory) throws(Memory.Failure) {
+    try memory.storeRelaxed(0, to: owner)
     try memory.storeRelease(VCPUState.empty.rawValue, to: cell)
   }
 

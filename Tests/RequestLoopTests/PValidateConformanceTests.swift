@@ -307,11 +307,13 @@ private let list: UInt64 = World.startUpArea << 12 + 8
         let world = service.world
         let turns = StepLog()
         do throws(SpawnFailure) { try spawnCounter(turns) } catch { world.check(false, "no task") }
-        world.putList(list, [entry(512, is2M: true), entry(1024, is2M: true)])
+        world.putList(list, [entry(512, is2M: true), entry(1024, is2M: true), entry(300)])
         let first = await service.call(.pvalidate, rcx: list)
-        world.equal(first.result, .incomplete, "INCOMPLETE between entries")
-        world.check(turns.steps.count >= 1, "\(turns.steps.count) turns of another task during 2 MiB")
+        world.equal(first.result, .incomplete, "INCOMPLETE between entries of different kinds")
+        world.equal(world.next(list), 2)
+        world.check(turns.steps.count >= 2, "\(turns.steps.count) turns of another task during 4 MiB")
         world.equal(await service.call(.pvalidate, rcx: list).result, .success)
+        world.equal(world.next(list), 3)
         turns.steps.append("end")
       } == [])
   }

@@ -220,11 +220,34 @@ struct GuestDriverTests {
       { (host: ModelHost) in host.store64(ModelHost.guestImage + 0x18, ModelHost.guestImage + 0x10) },
       { (host: ModelHost) in host.store64(ModelHost.guestImage + 0x20, 1 << 40) },
       { (host: ModelHost) in host.store64(ModelHost.base + 0x2000, 0x300) },
+      { (host: ModelHost) in host.store64(ModelHost.guestImage + 0x78, 3) },
+      { (host: ModelHost) in host.store64(ModelHost.guestImage + 0x78, 2) },
     ] {
       let world = try world()
       change(world.host)
       #expect(throws: GuestLaunchError.malformed) { _ = try launch(world) }
     }
+  }
+
+  @Test(
+    "The image asks for its entry state: 64-bit, 32-bit protected mode or real mode, at an address inside it (D.113)",
+    arguments: [
+      (0, 0, 0x20_0000, 0x8000_0001), (1, 0x20_0040, 0x20_0040, 1), (2, 0x20_1234, 0x1234, 0),
+    ] as [(UInt64, UInt64, UInt64, UInt64)])
+  func entryStates(_ kind: UInt64, _ entry: UInt64, _ rip: UInt64, _ pagingAndProtection: UInt64) throws {
+    let world = try world()
+    world.host.store64(ModelHost.guestImage + 0x78, kind)
+    world.host.store64(ModelHost.guestImage + 0x80, entry)
+    let state = try launch(world).context.address.rawValue
+    func field(_ offset: Int) -> UInt64 { world.host.load64(state + UInt64(offset)) }
+    #expect(field(VMSAField.rip) == rip)
+    #expect(field(VMSAField.cr0) & 0x8000_0001 == pagingAndProtection)
+    #expect(field(VMSAField.cs + 8) == (kind == 2 ? entry & 0xFFFF_0000 : 0))
+    #expect(field(VMSAField.efer) & VMSAField.eferSVME != 0)
+    var ran = false
+    world.host.guestRuns = { _ in ran = true }
+    _ = world.driver.enter(VCPUContext(PhysicalAddress(state)), until: nil)
+    #expect(ran, "the host can run it")
   }
 
   @Test("The legacy hole is never cleared (D.47), everything else is")

@@ -329,6 +329,34 @@ struct ModelHardware: SNPHardware, @unchecked Sendable {
     return storeGuest(old & ~VMSAField.eferSVME, width: 8, efer)
   }
 
+  func openGate(_ state: PhysicalAddress) {
+    let place = state.advanced(by: UInt64(VMSAField.efer))
+    if let efer = loadGuest(place) { _ = storeGuest(efer | VMSAField.eferSVME, width: 8, place) }
+  }
+  private func vmsa(_ state: PhysicalAddress, _ offset: Int) -> UInt64 {
+    loadGuest(state.advanced(by: UInt64(offset))) ?? 0
+  }
+  func takeCall(
+    _ state: PhysicalAddress, _ area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt8? {
+    guard closeGate(state) else { return nil }
+    let pending = (loadGuest(area) ?? 0) & 0xFF
+    guard pending != 0, vmsa(state, VMSAField.guestExitCode) == SVMExitCode.vmgexit.rawValue else {
+      openGate(state)
+      return nil
+    }
+    registers = CallRegisters(
+      rax: vmsa(state, VMSAField.rax), rcx: vmsa(state, VMSAField.rcx), rdx: vmsa(state, VMSAField.rdx),
+      r8: vmsa(state, VMSAField.r8), r9: vmsa(state, VMSAField.r9))
+    return UInt8(pending)
+  }
+  func answerCall(_ state: PhysicalAddress, _ area: PhysicalAddress, rax: UInt64, rcx: UInt64?) {
+    _ = storeGuest(rax, width: 8, state.advanced(by: UInt64(VMSAField.rax)))
+    if let rcx { _ = storeGuest(rcx, width: 8, state.advanced(by: UInt64(VMSAField.rcx))) }
+    _ = storeGuest(0, width: 1, area)
+    openGate(state)
+  }
+
   // The guest's memory is private, and VMPL0 reaches it as its own (APM 2, 15.36.3).
   private func reaches(_ address: UInt64, _ kind: SNPAccessKind) -> Bool {
     let page = GuestPage(containing: address)

@@ -65,13 +65,13 @@ import X86
     let world = try GuestWorld()
     _ = try world.enter()
     let l2 = world.machine.td.vcpus[0].l2[0]
-    for msr in [0xC000_0100, 0xC000_0101, 0xC000_0102, 0xC000_0082, 0x174, 0x277] as [UInt32] {
+    for msr in [0xC000_0100, 0xC000_0101, 0xC000_0102, 0xC000_0082, 0x174, 0x277, 0xDA0] as [UInt32] {
       #expect(!l2.intercepts(msr: msr, isWrite: false) && !l2.intercepts(msr: msr, isWrite: true))
     }
     for msr in [0x10, 0xC000_0080] as [UInt32] {
       #expect(!l2.intercepts(msr: msr, isWrite: false) && l2.intercepts(msr: msr, isWrite: true))
     }
-    for msr in [0x1B, 0x802, 0x830, 0x1A0, 0xC000_0083, 0xDA0] as [UInt32] {
+    for msr in [0x1B, 0x802, 0x830, 0x1A0, 0xC000_0083, 0xDA1] as [UInt32] {
       #expect(l2.intercepts(msr: msr, isWrite: false) && l2.intercepts(msr: msr, isWrite: true))
     }
   }
@@ -193,6 +193,36 @@ import X86
       #expect(try world.enter() == .refused)
       #expect(world.machine.l2(.entryInterruptionInformation) == 0x8000_0B0D)
     }
+  }
+
+  // B.1, B.6: XCR0 takes what XFAM allows and the manual finds consistent; SDM 1, 13.3.
+  @Test(
+    arguments: [
+      (3, 3, 0, 0x4_0000, 0, 0), (3, 1, 0, 0x4_0000, 0, 0), (3, 7, 0, 0x4_0000, 0, 13),
+      (3, 2, 0, 0x4_0000, 0, 13),
+      (0x602E7, 5, 0, 0x4_0000, 0, 13), (0x602E7, 0xE7, 0, 0x4_0000, 0, 0),
+      (0x602E7, 0x67, 0, 0x4_0000, 0, 13),
+      (0x602E7, 0xE3, 0, 0x4_0000, 0, 13), (0x602E7, 0x20003, 0, 0x4_0000, 0, 13),
+      (0x602E7, 0x60003, 0, 0x4_0000, 0, 0), (0x602E7, 0x203, 0, 0x4_0000, 0, 0),
+      (0x1803, 0x1803, 0, 0x4_0000, 0, 13),
+      (3, 3, 1, 0x4_0000, 0, 13), (3, 3, 0, 0, 0, 6), (3, 3, 0, 0x4_0000, 3, 13),
+      (3, 1 << 62 | 3, 0, 0x4_0000, 0, 13),
+    ] as [(UInt64, UInt64, UInt64, UInt64, UInt8, UInt64)])
+  func xsetbvTakesWhatTheTDMayHave(
+    _ xfam: UInt64, _ value: UInt64, _ number: UInt64, _ cr4: UInt64, _ cpl: UInt8, _ fault: UInt64
+  ) throws {
+    let world = try GuestWorld(xfam: xfam)
+    world.once(L2Exit(.xsetbv, length: 3, cpl: cpl)) { state in
+      _ = world.machine.td.withL2(0, vm: 1) { $0[.cr4] |= cr4 }
+      state.registers.rcx = number
+      state.registers.rax = value & 0xFFFF_FFFF
+      state.registers.rdx = value >> 32
+    }
+    #expect(try world.enter() == .refused)
+    let isTaken = world.machine.steps.contains(.extendedControl(value))
+    #expect(isTaken == (fault == 0))
+    #expect(world.machine.l2(.entryInterruptionInformation) & 0xFF == fault)
+    #expect(try world.rip() == GuestWorld.image + (isTaken ? 4 : 1))
   }
 
   // Design, "Guest conventions": RIP is behind the TDCALL before the reply; R9's place is never written.

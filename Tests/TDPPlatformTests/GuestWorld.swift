@@ -19,8 +19,11 @@ struct GuestWorld {
   static let root = image + 0x1000
 
   /// The world of `vcpus` vCPUs, its guest launched.
-  init(vcpus: Int = 2) throws {
-    machine = ModelTD(vcpus: vcpus, loaded: 512..<514) { $0.l2WalkFailureExits = 0xE }
+  init(vcpus: Int = 2, xfam: UInt64 = 3) throws {
+    machine = ModelTD(vcpus: vcpus, loaded: 512..<514) {
+      $0.l2WalkFailureExits = 0xE
+      $0.xfam = xfam
+    }
     memory = PrivateMemory(machine: machine)
     Self.fill(memory, vcpus)
     var platform = TDPPlatform(machine, launchPage: PhysicalAddress(0x1000))

@@ -17,6 +17,7 @@ enum Step: Equatable {
   case readMSR(UInt32)
   case writeMSR(UInt32, UInt64)
   case code
+  case extendedControl(UInt64)
 }
 
 /// What an L2 does once it runs.
@@ -191,6 +192,8 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
     }
     steps.append(.writeMSR(register.rawValue, value))
   }
+
+  func setExtendedControl(_ value: UInt64) { steps.append(.extendedControl(value)) }
 
   func cycles() -> UInt64 {
     ticks += 1000

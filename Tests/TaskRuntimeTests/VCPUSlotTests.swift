@@ -5,12 +5,13 @@ import Testing
 
 @Suite struct VCPUSlotTests {
   private enum Cell {
-    static let names = ["none", "slot", "vmsa", "isFreed", "outcome"]
+    static let names = ["none", "slot", "vmsa", "isFreed", "outcome", "owner"]
     static let slot = 1
     /// The VMSA: bit 0 is EFER.SVME, bit 1 says that hardware uses it.
     static let vmsa = 2
     static let isFreed = 3
     static let outcome = 4
+    static let owner = 5
   }
 
   /// What the deleting CPU leaves out, to see that it is noticed.
@@ -29,15 +30,15 @@ import Testing
   private func owner(_ mutation: Mutation) -> Interleaver.CPU {
     Interleaver.CPU { (model) throws(Stop) in
       let memory = MutantMemory(model, mutation)
-      let slot = VCPUSlot<MutantMemory>(cell: Cell.slot)
+      let slot = VCPUSlot<MutantMemory>(cell: Cell.slot, owner: Cell.owner)
       func touch() throws(Stop) {
         try model.require(model.loadRelaxed(Cell.isFreed) == 0, "the owner touched a freed VMSA")
       }
       // A deletion came first, or is being decided: a real owner would ask again later.
       guard try slot.claim(in: memory) else { return }
+      try touch()
+      try slot.enter(in: memory)
       for _ in 0..<2 {
-        try touch()
-        try slot.enter(in: memory)
         // VMRUN takes the VMSA only with SVME set, as one step of the hardware.
         if try model.compareExchange(Cell.vmsa, expected: 1, desired: 3) == 1 {
           try model.require(model.loadRelaxed(Cell.isFreed) == 0, "a freed VMSA runs")
@@ -49,16 +50,16 @@ import Testing
           found = try slot.reclaim(in: memory)
         }
         if found == .gone { return }
+        try touch()
+        try slot.resume(in: memory)
       }
-      try touch()
-      try slot.release(in: memory)
     }
   }
 
   private func deleter(_ mutation: Mutation, _ slip: Slip) -> Interleaver.CPU {
     Interleaver.CPU { (model) throws(Stop) in
       let memory = MutantMemory(model, mutation)
-      let slot = VCPUSlot<MutantMemory>(cell: Cell.slot)
+      let slot = VCPUSlot<MutantMemory>(cell: Cell.slot, owner: Cell.owner)
       guard case .begun(let before) = try slot.beginDeletion(in: memory) else {
         return try memory.storeRelaxed(1, to: Cell.outcome)
       }
@@ -88,7 +89,8 @@ import Testing
     let outcome = interleaver.explore { memory in
       seen.insert(memory[Cell.outcome])
       if memory[Cell.outcome] == 3 { return memory[Cell.slot] == 0 ? nil : "deleted, but not empty" }
-      return memory[Cell.slot] == VCPUState.idle.rawValue && memory[Cell.vmsa] == 1 ? nil : "not as it was"
+      let isThere = [VCPUState.idle.rawValue, VCPUState.inGuest.rawValue].contains(memory[Cell.slot])
+      return isThere && memory[Cell.vmsa] == 1 && memory[Cell.owner] == 0 ? nil : "not as it was"
     }
     outcomes = seen
     return outcome
@@ -109,6 +111,11 @@ import Testing
     #expect(explore(deleter: .noLock, outcomes: &outcomes).failure != nil)
   }
 
+  @Test func anOwnerThatLooksWithoutAFenceIsCaught() {
+    var outcomes: Set<UInt64> = []
+    #expect(explore(owner: .noFence, outcomes: &outcomes).failure?.contains("touched a freed VMSA") == true)
+  }
+
   @Test func aDeletionThatLeavesEntryPossibleIsCaught() {
     var outcomes: Set<UInt64> = []
     #expect(explore(slip: .entryStaysPossible, outcomes: &outcomes).failure?.contains("freed VMSA") == true)
@@ -120,8 +127,8 @@ import Testing
   }
 
   @Test func aSlotTakesOneVCPUAtATime() {
-    let memory = CountingMemory(lineOfCell: [0, 1])
-    let slot = VCPUSlot<CountingMemory>(cell: 1)
+    let memory = CountingMemory(lineOfCell: [0, 1, 1])
+    let slot = VCPUSlot<CountingMemory>(cell: 1, owner: 2)
     #expect(slot.beginDeletion(in: memory) == .absent)
     #expect(slot.install(in: memory))
     #expect(!slot.install(in: memory))
@@ -133,8 +140,9 @@ import Testing
     #expect(slot.reclaim(in: memory) == .undecided)
     slot.abandonDeletion(backTo: .inGuest, in: memory)
     #expect(slot.reclaim(in: memory) == .claimed)
-    slot.release(in: memory)
-    #expect(slot.beginDeletion(in: memory) == .begun(from: .idle))
+    #expect(slot.beginDeletion(in: memory) == .busy)
+    slot.resume(in: memory)
+    #expect(slot.beginDeletion(in: memory) == .begun(from: .inGuest))
     slot.finishDeletion(in: memory)
     #expect(slot.reclaim(in: memory) == .gone)
   }

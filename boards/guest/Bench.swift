@@ -80,7 +80,8 @@ struct Bench {
     let first: UInt64 = 0x2000_0000
     guard port.header.memoryEnd > first else { return }
     let count = min(512, (port.header.memoryEnd &- first) >> 21)
-    let list = Layout.list(0)
+    // Where Linux and OVMF put it.
+    let list = port.area &+ 8
     var done: UInt64 = 0
     var used: UInt64 = 0
     while done < count {

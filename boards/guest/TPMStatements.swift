@@ -42,6 +42,10 @@ struct TPMStatements {
     tally.check(96, result == .success && (code == 0 || code == 0x100), "TPM2_Startup", result, on: report)
     result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16])
     tally.check(96, result == .success && code == 0 && byteCount == 28, "TPM2_GetRandom", result, on: report)
+    result = send([0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7E, 0, 0, 0, 1, 0, 0x0B, 3, 1, 0, 0])
+    tally.check(
+      96, result == .success && code == 0 && byteCount == 62, "TPM2_PCR_Read of SHA-256's PCR 0", result,
+      on: report)
     result = send([0x80, 1, 0, 0, 0, 10, 0, 0, 0x7F, 0x7F])
     tally.check(97, result == .success && code != 0, "the TPM's own errors are answers", result, on: report)
     result = send([0x80, 1, 0, 0, 0, 13, 0, 0, 1, 0x7B, 0, 16])

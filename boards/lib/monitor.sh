@@ -1,6 +1,8 @@
 # monitor: runs a board's image as a confidential guest of the monitor, under QEMU.
 
 hostile= hostile_seed= hostile_limit= c_bit=47
+# Set by a board's --vtpm: the image that serves its guest a TPM.
+vtpm=
 hostile_scripts='remap swap double-map refuse-page-state half-page-state replay-reply corrupt-reply forge-exit lying-cpuid
 drop-interrupts duplicate-interrupts flood-interrupts start-twice switch-out-of-turn throttle-messages stall-cpu
 lying-parameters random'
@@ -65,7 +67,7 @@ monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench}) || exit $?
+  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench} ${vtpm:+--vtpm}) || exit $?
   monitor=$(boards/build monitor) || exit $?
   monitor_words
   if ! .build/tool/release/apus igvm build --board "$board" --hypervisor monitor --elf "$image" --vcpus "$cpus" \
@@ -74,7 +76,8 @@ monitor_run() {
   fi
   # The monitor's own memory, and the file, come on top of the guest's.
   size=$((memory + memory / 64 + 19 + $(stat -c %s "$file") / 1048576))
-  if [ "$cpus" -gt 16 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
+  # With more CPUs than the machine has, each on a thread, most of the time goes into waiting for whoever has the lock.
+  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
   if [ -n "${exact:-}" ] || { [ "$cpus" = 1 ] && [ -n "$until" ]; }; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)

@@ -24,12 +24,12 @@ TEXT
 }
 
 board_run() {
-  local image code=0 trace_option=()
+  local image code=0
+  [ -z "$threads" ] || [ -z "$trace" ] || die 2 "--trace needs the virtual clock: leave out --threads"
   image=$(boards/build sim) || exit $?
   if [ -z "$seed" ]; then seed=$((RANDOM * 32768 + RANDOM)); fi
   echo "sim: seed $seed" >&2
   if [ -n "$threads" ]; then
-    [ -z "$trace" ] || die 2 "--trace needs the virtual clock: leave out --threads"
     if [ "$timeout" = 0 ]; then timeout=$((60 + 2 * threads)); fi
     "$image" --threads "$threads" --wakes "$wakes" --limit "$timeout" --seed "$seed" ${drop:+--drop-kicks "$drop"} || code=$?
     exit $code

@@ -8,9 +8,20 @@ import Seams
 import Tasks
 import X86
 
+#if APUS_VTPM
+  import VTPM
+#endif
+
 typealias Platform = SNPPlatform<SNPCPU, DirectMemory, MachineCycles>
 typealias Driver = SNPGuestDriver<SNPCPU>
-typealias Loop = RequestLoop<Driver, DepositedPages<Driver>, CoreOnly>
+typealias Loop = RequestLoop<Driver, DepositedPages<Driver>, Table>
+#if APUS_VTPM
+  typealias Table = Protocols<
+    VTPMService<Driver, SeededHost<MachineSeed, SNPClock<MachineCycles>>>, CoreOnly
+  >
+#else
+  typealias Table = CoreOnly
+#endif
 
 /// Made by the boot CPU before any other CPU runs, and only read afterwards.
 final class GuestSeat: @unchecked Sendable {
@@ -20,6 +31,7 @@ final class GuestSeat: @unchecked Sendable {
   private let guest: Guest
   private let exchange: DepositedPages<Driver>
   private let memory: GuestMemoryPlan
+  private let table: Table
 
   /// The guest of `platform` on the CPUs of `list`; nil if the image carries none.
   init?(_ platform: Platform, _ list: ProcessorList, flush: @escaping @Sendable () -> Void) {
@@ -37,6 +49,14 @@ final class GuestSeat: @unchecked Sendable {
     }
     guest = Guest(regions: regions, cpuCount: list.count)
     for region in regions { guest.pages.assign(region, .invalid) }
+    #if APUS_VTPM
+      let host = SeededHost(source: MachineSeed(), clock: platform.calibrate())
+      table = CoreOnly().with(
+        VTPMService(
+          VTPMState.make(host), host: host, buffer: GuestBuffer(platform: driver, states: guest.pages)))
+    #else
+      table = CoreOnly()
+    #endif
   }
 
   /// Prepares the guest and its start-up vCPU, and says what came of it; the boot CPU, before its request loop.
@@ -66,7 +86,7 @@ final class GuestSeat: @unchecked Sendable {
   func loop(_ cpu: CPUIndex) -> Loop {
     Loop(
       cpu: Int(truncatingIfNeeded: cpu.rawValue), platform: driver, exchange: exchange, guest: guest,
-      table: CoreOnly())
+      table: table)
   }
 }
 

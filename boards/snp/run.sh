@@ -10,6 +10,7 @@ The board snp:
   --guest NAME     with a guest at VMPL2: selftest (the statements of boards/guest), fuzz (random calls by --seed),
                    bench (figures: ticks, and with --exact the kernel's own instructions)
   --count N        how many calls the fuzzer makes
+  --vtpm           the image that serves its guest a TPM (boards/build snp --vtpm)
   --exact          one CPU thread and a clock of instructions: every run executes the same ones
   --host WORDS     further words for the monitor's command line (cbit=N, apic-ids=N,N,…, shared)
 TEXT
@@ -25,6 +26,7 @@ board_option() {
       ;;
     --count) value "$@" && whole "$2" 1 999999999 || die 2 "--count takes a number, not '${2:-}'"; count=$2; taken=2 ;;
     --exact) exact=1; taken=1 ;;
+    --vtpm) vtpm=1; taken=1 ;;
     --host) value "$@"; host="$host $2"; taken=2 ;;
     *) monitor_option "$@" ;;
   esac
@@ -40,11 +42,12 @@ board_plugin() {
 }
 
 # snp_figures: of each measured section, which lies between every third and fourth look at the counter, the kernel's
-# instructions, in the order of the guest's own figures.
+# instructions and how many of them lock, in the order of the guest's own figures.
 snp_figures() {
   [ -s "$qemu_files/count" ] || return 0
-  sed -n 's/.*"name":"cycles".*"within":\[\([0-9]*\)[],].*/\1/p' "$qemu_files/count" |
-    awk 'NR % 4 == 3 { first = $1 } NR % 4 == 0 { print "kernel " ++section " " $1 - first }'
+  sed -n 's/.*"name":"cycles".*"within":\[\([0-9]*\)[],].*"locked":\[\([0-9]*\)[],].*/\1 \2/p' "$qemu_files/count" |
+    awk 'NR % 4 == 3 { first = $1; locked = $2 }
+      NR % 4 == 0 { print "kernel " ++section " " $1 - first " locked " $2 - locked }'
 }
 
 board_run() {

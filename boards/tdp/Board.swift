@@ -38,7 +38,7 @@ import Tasks
         if let made = seat.take(kernel, cpu) {
           let loop = RequestLoop(
             cpu: Int(cpu.rawValue), platform: made.driver, exchange: made.exchange, guest: made.guest,
-            table: CoreOnly())
+            table: made.table)
           try spawn("guest", level: 7) { await loop.run() }
         } else {
           let idle = IdleService(halter)

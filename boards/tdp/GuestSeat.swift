@@ -9,19 +9,31 @@ import TaskRuntime
 import Tasks
 import X86
 
+#if APUS_VTPM
+  import VTPM
+#endif
+
+typealias Driver = TDPGuestDriver<TDXMachine, GuestWindow>
+#if APUS_VTPM
+  typealias Table = Protocols<VTPMService<Driver, SeededHost<MachineSeed, TDPClock<TDXMachine>>>, CoreOnly>
+#else
+  typealias Table = CoreOnly
+#endif
+
 /// What serving the guest takes.
 struct MadeGuest: Sendable {
   /// Its vCPUs and pages.
-  let driver: GuestSeat.Driver
+  let driver: Driver
   /// What the request loops share.
   let guest: Guest
   /// The pages that it has lent.
-  let exchange: DepositedPages<GuestSeat.Driver>
+  let exchange: DepositedPages<Driver>
+  /// The protocols besides Core.
+  let table: Table
 }
 
 /// The place where the boot CPU leaves it and the others find it.
 final class GuestSeat: @unchecked Sendable {
-  typealias Driver = TDPGuestDriver<TDXMachine, GuestWindow>
   typealias BoardKernel = Kernel<ApusMachine<ResetPageStart>, TDPPlatform<TDXMachine>>
 
   // 0 until the boot CPU has decided; then `made` never changes.
@@ -51,7 +63,9 @@ final class GuestSeat: @unchecked Sendable {
     console.write("guest with ")
     console.write(decimal: UInt64(driver.vcpuCount))
     console.line(" vCPUs")
-    return MadeGuest(driver: driver, guest: guest, exchange: DepositedPages(driver))
+    return MadeGuest(
+      driver: driver, guest: guest, exchange: DepositedPages(driver), table: Self.table(kernel, driver, guest)
+    )
   }
 
   // The three steps are not inlined: each holds copies of the plan, and the stack is 32 KiB.
@@ -82,6 +96,17 @@ final class GuestSeat: @unchecked Sendable {
       kernel.platform.console.line("the guest can't be started")
       return false
     }
+  }
+
+  private static func table(_ kernel: BoardKernel, _ driver: Driver, _ guest: Guest) -> Table {
+    #if APUS_VTPM
+      let host = SeededHost(source: MachineSeed(), clock: kernel.platform.calibrate())
+      return CoreOnly().with(
+        VTPMService(
+          VTPMState.make(host), host: host, buffer: GuestBuffer(platform: driver, states: guest.pages)))
+    #else
+      CoreOnly()
+    #endif
   }
 
   private static func region(_ region: MemoryRegion) -> GuestRegion {

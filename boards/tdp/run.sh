@@ -12,6 +12,7 @@ The board tdp:
   --guest NAME     selftest: boards/guest as the L2 of every vCPU, with its checks; fuzz: it makes random calls; cpuid:
                    it leaves by CPUID and the last line says what the L1 executed
                    (--append "guest-seed=N guest-count=N" for the last two)
+  --vtpm           the image that serves its guest a TPM (boards/build tdp --vtpm)
   --exact          one CPU thread and a clock of instructions: every run executes the same ones
   --idle S         stay at idle for S seconds, then say how many instructions the machine executed meanwhile;
                    anything but 0 is exit code 1
@@ -28,6 +29,7 @@ board_option() {
       guest=$2 taken=2
       ;;
     --exact) exact=1; taken=1 ;;
+    --vtpm) vtpm=1; taken=1 ;;
     --idle) value "$@" && whole "$2" 1 3600 || die 2 "--idle takes 1 to 3600 seconds, not '${2:-}'"; idle=$2; taken=2 ;;
     *) monitor_option "$@" ;;
   esac

@@ -1,13 +1,22 @@
 // poll: an executor of poll functions after embassy's wake path (our imitation, not embassy), with atomics or without.
 //
 // As there: a task is a static header with a state word and a link; a wake sets a bit, and who sets it first pushes
-// the header on a stack; a run takes the whole stack at once, clears each task's bit and polls it. With ATOMICS=0 the
-// same code without a locked instruction: the least a cooperative poll loop on one CPU can cost.
+// the header on a stack; a run takes the whole stack at once, clears each task's bit and polls it. With STD=1 as its port
+// for a process has it besides: the push that found the stack empty calls a pender, which is a mutex, a flag and a
+// condition, and each run looks at that flag; without, as its spinning port, whose pender does nothing. With ATOMICS=0
+// the same code without a locked instruction: the least a cooperative poll loop on one CPU can cost.
 #include "peer.h"
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#if STD
+#define NAME "embassy-style poll executor, std port (imitation)"
+#elif ATOMICS
+#define NAME "embassy-style poll executor, spin port (imitation)"
+#endif
 #if ATOMICS
-#define NAME "embassy-style poll executor (imitation)"
 #define FETCH_OR(word, bits) __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL)
 #define FETCH_AND(word, bits) __atomic_fetch_and(word, bits, __ATOMIC_ACQ_REL)
 #define TAKE(word) __atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL)
@@ -30,11 +39,41 @@ struct task {
 static struct task *queue;
 static uint64_t ended;
 
+#if STD
+// A mutex, a flag and a condition as Rust's library makes them on Linux: two locked instructions for each hold of the
+// mutex, one and a system call for each notification, whether anybody waits or not.
+static uint32_t mutex, notified, signaled;
+static inline void hold(void) {
+  uint32_t free = 0;
+  check(__atomic_compare_exchange_n(&mutex, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), "one thread, and yet contended");
+}
+static inline void release(void) { __atomic_exchange_n(&mutex, 0, __ATOMIC_RELEASE); }
+static void pend(void) {
+  hold();
+  signaled = 1;
+  __atomic_fetch_add(&notified, 1, __ATOMIC_RELAXED);
+  syscall(SYS_futex, &notified, FUTEX_WAKE_PRIVATE, 1);
+  release();
+}
+// Whether there was a signal; the port would wait here for another thread's.
+static int take_signal(void) {
+  hold();
+  uint32_t was = signaled;
+  signaled = 0;
+  release();
+  return was != 0;
+}
+#else
+#define pend() ((void)0)
+static inline int take_signal(void) { return queue != 0; }
+#endif
+
 static inline void push(struct task *task) {
 #if ATOMICS
   struct task *first = __atomic_load_n(&queue, __ATOMIC_RELAXED);
   do task->next = first;
   while (!__atomic_compare_exchange_n(&queue, &first, task, 1, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+  if (!first) pend();
 #else
   task->next = queue;
   queue = task;
@@ -47,14 +86,13 @@ static void wake_task(struct task *task) {
 static void (*volatile waker)(struct task *) = wake_task;
 
 static void run_until_idle(void) {
-  while (1) {
+  while (take_signal()) {
 #if ATOMICS
     struct task *task = TAKE(&queue);
 #else
     struct task *task = queue;
     queue = 0;
 #endif
-    if (!task) return;
     while (task) {
       struct task *next = task->next;
       if (FETCH_AND(&task->state, ~(uint32_t)QUEUED) & SPAWNED) task->poll(task);

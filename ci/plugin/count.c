@@ -9,7 +9,8 @@
 //   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
 //   settle=MS           time between that and the first sample, 500 unless told
 //   quit=on             ends QEMU after the idle report
-// Marks also say how many locked instructions each CPU has executed (LOCK prefix, or XCHG with memory).
+// Marks also say how many locked instructions each CPU has executed (LOCK prefix, or XCHG with memory), in the ranges if
+// there are any.
 // Instructions are counted as they begin; each turn of a REP instruction counts, as in QEMU's own icount.
 #include <inttypes.h>
 #include <pthread.h>
@@ -172,7 +173,7 @@ static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, isWithin(address) ? onInstructionWithin : onInstruction,
                                            QEMUPluginNoRegisters, NULL);
-    if (isLocked(instruction))
+    if ((!rangeCount || isWithin(address)) && isLocked(instruction))
       qemu_plugin_register_vcpu_insn_exec_cb(instruction, onLocked, QEMUPluginNoRegisters, NULL);
     if (storeMarkers)
       qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);

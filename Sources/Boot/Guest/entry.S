@@ -109,6 +109,17 @@ guest_probe_write:
   wrmsr
   movl $1, %eax
   ret
+  // XSETBV of %rsi to register %edi that may fault: 1 if it did not.
+  .globl guest_probe_xsetbv
+guest_probe_xsetbv:
+  movl %edi, %ecx
+  movl %esi, %eax
+  movq %rsi, %rdx
+  shrq $32, %rdx
+guest_probe_xsetbv_here:
+  xsetbv
+  movl $1, %eax
+  ret
   .globl guest_probe_failed
 guest_probe_failed:
   xorl %eax, %eax
@@ -122,6 +133,35 @@ guest_probe_rdmsr_here:
   shlq $32, %rdx
   orq %rax, %rdx
   movl $1, %eax
+  ret
+
+  // Fills XMM0 to XMM15 from %rdi, leaves by CPUID and by TDCALL, and stores them to 256 bytes before (%rsi) and after (%rdx).
+  .globl guest_td_vectors
+guest_td_vectors:
+  pushq %rbx
+  pushq %r12
+  movq %rdx, %r12
+  movq %cr4, %rax
+  orq $0x600, %rax                   // OSFXSR, OSXMMEXCPT
+  movq %rax, %cr4
+  movq %rdi, %xmm0
+  punpcklqdq %xmm0, %xmm0
+  .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  movdqa %xmm0, %xmm\n
+  paddq %xmm0, %xmm0
+  .endr
+  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  movdqu %xmm\n, 16 * \n(%rsi)
+  .endr
+  movl $0x40000000, %eax
+  cpuid
+  movl $1, %eax                      // TDG.VP.INFO
+  .byte 0x66, 0x0F, 0x01, 0xCC
+  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  movdqu %xmm\n, 16 * \n(%r12)
+  .endr
+  popq %r12
+  popq %rbx
   ret
 
   // A TDVMCALL to nobody with registers full of noise: what the kernel does with them must not reach its own.
@@ -234,6 +274,9 @@ guest_exception:
   cmpq %rax, 24(%rsp)
   je 3f
   leaq guest_probe_write(%rip), %rax
+  cmpq %rax, 24(%rsp)
+  je 3f
+  leaq guest_probe_xsetbv_here(%rip), %rax
   cmpq %rax, 24(%rsp)
   je 3f
   leaq guest_probe_rdmsr_here(%rip), %rax

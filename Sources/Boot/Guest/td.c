@@ -52,3 +52,40 @@ void guest_fill_gates(uint64_t *gates) {
     gate[1] = target >> 32;
   }
 }
+
+extern void guest_td_vectors(uint64_t seed, uint64_t *before, uint64_t *after);
+
+uint64_t guest_td_keeps_vectors(uint64_t seed) {
+  uint64_t before[32], after[32], different = 0;
+  guest_td_vectors(seed, before, after);
+  for (unsigned i = 0; i < 32; i++) different |= before[i] ^ after[i];
+  return different == 0;
+}
+
+uint64_t guest_td_keeps_debug(uint64_t seed) {
+  uint64_t found[6];
+  uint64_t status = 0xFFFF0FF0 | (seed & 15);
+  __asm__ volatile("movq %0, %%cr2; movq %1, %%dr0; movq %2, %%dr1; movq %3, %%dr2; movq %4, %%dr3; movq %5, %%dr6"
+                   :
+                   : "r"(seed), "r"(seed + 1), "r"(seed + 2), "r"(seed + 3), "r"(seed + 4), "r"(status));
+  guest_cpuid(0x40000000, 0);
+  guest_td_leaf(1);
+  guest_in(0x3FD);
+  __asm__ volatile("movq %%cr2, %0; movq %%dr0, %1; movq %%dr1, %2; movq %%dr2, %3; movq %%dr3, %4; movq %%dr6, %5"
+                   : "=&r"(found[0]), "=&r"(found[1]), "=&r"(found[2]), "=&r"(found[3]), "=&r"(found[4]),
+                     "=&r"(found[5]));
+  uint64_t different = found[5] ^ status;
+  for (unsigned i = 0; i < 5; i++) different |= found[i] ^ (seed + i);
+  return different == 0;
+}
+
+void guest_open_xsave(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%cr4, %0; orq $0x40000, %0; movq %0, %%cr4" : "=r"(value) : : "memory");
+}
+
+uint64_t guest_xgetbv(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}

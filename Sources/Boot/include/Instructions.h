@@ -18,6 +18,14 @@ static inline uint64_t apus_read_msr(uint32_t number) {
 static inline void apus_write_msr(uint32_t number, uint64_t value) {
   __asm__ volatile("wrmsr" ::"c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
+// XCR0 = `value`; CR4.OSXSAVE is set for it.
+static inline void apus_set_extended_control(uint64_t value) {
+  uint64_t cr4;
+  __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
+  __asm__ volatile("movq %0, %%cr4" ::"r"(cr4 | 1 << 18) : "memory");
+  __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+  __asm__ volatile("movq %0, %%cr4" ::"r"(cr4) : "memory");
+}
 struct apus_cpuid {
   uint32_t eax, ebx, ecx, edx;
 };
@@ -38,6 +46,11 @@ struct apus_seed {
 static inline struct apus_seed apus_seed(void) {
   struct apus_seed r;
   __asm__ volatile("rdseed %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
+  return r;
+}
+static inline struct apus_seed apus_random(void) {
+  struct apus_seed r;
+  __asm__ volatile("rdrand %0; setc %1" : "=r"(r.word), "=qm"(r.valid)::"cc");
   return r;
 }
 static inline uint64_t apus_read_cr2(void) {

@@ -38,6 +38,9 @@ uint32_t apus_guest_store2(uint64_t to, uint64_t value);
 uint32_t apus_guest_store1(uint64_t to, uint64_t value);
 // PVALIDATE's EAX with CF in bit 31, RMPADJUST's EAX; 0xFF after a fault.
 uint32_t apus_guest_close_gate(uint64_t vmsa);
+uint32_t apus_guest_open_gate(uint64_t vmsa);
+uint32_t apus_guest_take_call(uint64_t vmsa, uint64_t area, void *_Nonnull words);
+uint32_t apus_guest_answer(uint64_t vmsa, uint64_t area, uint64_t rax, uint64_t rcx, uint32_t has_rcx);
 uint32_t apus_guest_pvalidate(uint64_t linear, uint32_t size, uint32_t validate);
 uint32_t apus_guest_rmpadjust(uint64_t linear, uint64_t size, uint64_t operand);
 uint64_t apus_snp_run(uint32_t *_Nonnull word, uint32_t mask, uint32_t level);

@@ -41,12 +41,10 @@ func swiftAsyncLetBegin(
   // The closure is the parent's: not released at the end; the word names the parent instead.
   unsafe child.pointee.closure = UnsafeMutableRawPointer(parent)
   let head = unsafe buffer.assumingMemoryBound(to: AsyncLetHeader.self)
-  unsafe head.pointee.record = apus_record()
   unsafe head.pointee.record.kind = RecordKind.child
   unsafe head.pointee.record.payload = UnsafeMutableRawPointer(child)
   unsafe head.pointee.child = unsafe child
   if let records = unsafe parent.pointee.records {
-    unsafe head.pointee.inherited = apus_record()
     unsafe head.pointee.inherited.kind = RecordKind.inherited
     unsafe head.pointee.inherited.payload = UnsafeMutableRawPointer(records)
     unsafe Records.push(&head.pointee.inherited, on: child)

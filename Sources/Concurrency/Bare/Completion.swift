@@ -15,28 +15,44 @@ func taskCompleted(_ task: UnsafeMutablePointer<apus_task>) -> UnsafeMutablePoin
     return unsafe RuntimeHooks.next()
   }
   unsafe RuntimeHooks.ended(TaskRef(task))
-  unsafe task.pointee.flags |= TaskFlags.hasResult
+  let flags = unsafe task.pointee.flags
+  if flags & TaskFlags.isChild == 0, unsafe task.pointee.waiters == nil {
+    unsafe apus_store_release8(&task.pointee.state, TaskState.done.rawValue)
+    unsafe releaseEnded(task, flags)
+  } else {
+    unsafe endAwaited(task, flags, here)
+  }
+  return unsafe RuntimeHooks.next()
+}
+
+/// The end of a task that others wait for, or of an async let's.
+@inline(never)
+private func endAwaited(_ task: UnsafeMutablePointer<apus_task>, _ flags: UInt8, _ here: UInt16) {
   var waiter = unsafe task.pointee.waiters
   unsafe task.pointee.waiters = nil
+  unsafe task.pointee.flags = flags | TaskFlags.hasResult
   unsafe apus_store_release8(&task.pointee.state, TaskState.done.rawValue)
-  let closure = unsafe task.pointee.closure
   // An async let's block is its parent's frame: not touched once the parent may run.
-  let isChild = unsafe task.pointee.flags & TaskFlags.isChild != 0
+  let isChild = flags & TaskFlags.isChild != 0
   if isChild { unsafe releaseChainedBlocks(task) }
   while let next = unsafe waiter {
     unsafe waiter = unsafe next.pointee.next
     unsafe wakeWaiter(next, here)
   }
-  if !isChild {
-    unsafe releaseClosure(closure)
-    // A task without a handle, and without a cancellation on its way: nobody can take a reference any more.
-    if unsafe apus_load_acquire_references(task) == 1 {
-      unsafe destroyTask(task)
-    } else {
-      unsafe releaseTask(task)
-    }
+  if !isChild { unsafe releaseEnded(task, flags) }
+}
+
+/// Drops a done task's closure and the runtime's reference; `flags` are those that it had before its end.
+@inline(__always)
+private func releaseEnded(_ task: UnsafeMutablePointer<apus_task>, _ flags: UInt8) {
+  unsafe releaseClosure(task.pointee.closure)
+  // A task without a handle, and without a cancellation on its way: nobody can take a reference any more.
+  if unsafe apus_load_acquire_references(task) == 1 {
+    unsafe destroyTask(task, flags | TaskFlags.hasResult)
+  } else {
+    unsafe task.pointee.flags = flags | TaskFlags.hasResult
+    unsafe releaseTask(task)
   }
-  return unsafe RuntimeHooks.next()
 }
 
 /// Makes a task that waited in a list on this CPU ready where it belongs.
@@ -115,16 +131,20 @@ func releaseTask(_ task: UnsafeMutablePointer<apus_task>) {
 @inline(__always)
 private func releaseClosure(_ closure: UnsafeMutableRawPointer?) {
   guard let closure = unsafe closure else { return }
-  unsafe Unmanaged<AnyObject>.fromOpaque(closure).release()
+  // Almost always the task alone has its closure, and then nobody can take a reference any more: no locked instruction.
+  if unsafe apus_is_last_reference(closure) != 0 {
+    unsafe apus_destroy_object(closure)
+  } else {
+    unsafe Unmanaged<AnyObject>.fromOpaque(closure).release()
+  }
 }
 
 /// Called through the task object's metadata when the last reference is gone.
 @c(apus_task_destroy)
-func taskDestroy(_ task: UnsafeMutablePointer<apus_task>) { unsafe destroyTask(task) }
+func taskDestroy(_ task: UnsafeMutablePointer<apus_task>) { unsafe destroyTask(task, task.pointee.flags) }
 
 @inline(__always)
-private func destroyTask(_ task: UnsafeMutablePointer<apus_task>) {
-  let flags = unsafe task.pointee.flags
+private func destroyTask(_ task: UnsafeMutablePointer<apus_task>, _ flags: UInt8) {
   if flags & TaskFlags.hasResult != 0, let witness = unsafe task.pointee.result_destroy {
     unsafe apus_destroy_value(witness, task.pointee.result)
   }

@@ -16,7 +16,7 @@ struct AsyncFunctionRecord {
 
 enum Creation {
   static let headerSize = unsafe UInt64(MemoryLayout<apus_task>.size)
-  static let prefixSize: UInt64 = 32
+  static let prefixSize = UInt64(APUS_PREFIX_SIZE)
 
   /// Finds the result type among the option records of a creation call; other kinds change nothing here.
   static func layout(_ options: UnsafeMutablePointer<apus_task_option>?) -> TaskLayout {
@@ -79,14 +79,13 @@ enum Creation {
     let code =
       unsafe UnsafeMutableRawPointer(mutating: UnsafeRawPointer(function))
       + Int(function.pointee.codeOffset)
-    unsafe prefix[0] = unsafe task.pointee.result
-    unsafe prefix[1] = unsafe code
-    unsafe prefix[2] = unsafe closure
-    unsafe prefix[3] = nil
+    unsafe prefix[0] = unsafe code
+    unsafe prefix[1] = unsafe closure
     let context = unsafe cursor + Int(prefixSize)
-    unsafe prefix[4] = nil
-    unsafe prefix[5] = unsafe apus_task_end_address()
-    unsafe apus_set_continuation(task, apus_task_start_address(), context)
+    unsafe prefix[2] = nil
+    unsafe prefix[3] = unsafe apus_task_end_address()
+    unsafe task.pointee.resume = unsafe apus_task_start_address()
+    unsafe task.pointee.context = unsafe context
     let first = unsafe context + Int((function.pointee.contextSize &+ 15) & ~15)
     unsafe task.pointee.bump = unsafe first.assumingMemoryBound(to: UInt8.self)
     unsafe task.pointee.base = unsafe task.pointee.bump

@@ -3,14 +3,15 @@ import AsyncEntry
 
 /// Frame memory of the running task, strictly last-in first-out (runtime.md §2.4).
 ///
-/// A leaf's context is two words of the header: a suspension stores nothing besides, and what resumes the task finds
-/// the caller's context without a look at another.
+/// A leaf's context, whose size its record gives as none, is two words of the header: a suspension stores nothing
+/// besides, and what resumes the task finds the caller's context without a look at another.
 @c(apus_abi_task_alloc)
 func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
   let task = unsafe apus_running_task()  // compiled code runs only inside a task
-  if size == Int(APUS_LEAF_CONTEXT) { return unsafe UnsafeMutableRawPointer(apus_leaf_context(task)) }
+  let bytes = (size &+ 15) & ~15
+  if _slowPath(bytes == 0) { return unsafe UnsafeMutableRawPointer(apus_leaf_context(task)) }
   let start = unsafe task.pointee.bump
-  let end = unsafe start + ((size &+ 15) & ~15)
+  let end = unsafe start + bytes
   guard unsafe end <= task.pointee.limit else { return unsafe growFrames(size, task) }
   unsafe task.pointee.bump = unsafe end
   return UnsafeMutableRawPointer(start)
@@ -19,9 +20,10 @@ func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
 /// Frees the newest allocation of the running task.
 @c(apus_abi_task_dealloc)
 func swiftTaskDealloc(_ frame: UnsafeMutableRawPointer) {
+  // The words of the header lie between two multiples of 16, as no frame does.
+  if _fastPath(UInt(bitPattern: frame) & 8 != 0) { return }
   let task = unsafe apus_running_task()  // compiled code runs only inside a task
   let bytes = unsafe frame.assumingMemoryBound(to: UInt8.self)
-  if unsafe _fastPath(bytes == apus_leaf_context(task)) { return }
   if unsafe bytes == task.pointee.base { return unsafe shrinkFrames(task, bytes) }
   unsafe task.pointee.bump = unsafe bytes
 }

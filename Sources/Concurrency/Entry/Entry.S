@@ -125,13 +125,12 @@ FUNCTION swift_task_switch
 
 // First resume of the task in rax: the prefix below the context says what to call.
 FUNCTION apus_task_start
-  movq $0, APUS_TASK_CONTEXT(%rax)
+  movq APUS_TASK_CONTEXT(%rax), %r14
+  movq APUS_TASK_RESULT(%rax), %rdi
   leaq apus_task_end(%rip), %rcx
   movq %rcx, APUS_TASK_RESUME(%rax)  // for a leaf that is a task's whole function
-  movq -32(%r14), %rdi
-  movq -24(%r14), %rax
-  movq -16(%r14), %r13
-  jmpq *%rax
+  movq -8(%r14), %r13
+  jmpq *-16(%r14)
 
 // Where a task's function returns to.
 FUNCTION apus_task_end

@@ -4,11 +4,13 @@
 @safe public final class SharedWords: @unchecked Sendable {
   private let memory: UnsafeMutableRawPointer
   private let count: Int
+  private let lastLine: UInt
 
   /// Fresh words; at least one.
   public init(count: Int) {
     self.count = max(1, count)
     // Whole lines of eight words.
+    lastLine = UInt(bitPattern: (self.count &- 1) >> 3)
     let bytes = (self.count &+ 7) / 8 &* 64
     unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
@@ -16,15 +18,15 @@
 
   /// Word `index`; the last one for a number beyond it.
   @inline(__always) public subscript(index: Int) -> AtomicCell {
-    // The index is clamped into the allocation.
-    unsafe AtomicCell(address: memory + (index >= 0 && index < count ? index : count &- 1) &* 8)
+    // The index is clamped into the allocation; a negative one is a large one.
+    unsafe AtomicCell(
+      address: memory + Int(bitPattern: min(UInt(bitPattern: index), UInt(bitPattern: count &- 1)) &* 8))
   }
 
   /// Words 8·`index` to 8·`index` + 7; the last line for a number beyond it.
   @inline(__always) public func line(_ index: Int) -> SharedLine {
-    let last = (count &- 1) / 8
-    // The index is clamped into the allocation.
-    return unsafe SharedLine(first: memory + (index >= 0 && index <= last ? index : last) &* 64)
+    // The index is clamped into the allocation; a negative one is a large one.
+    unsafe SharedLine(first: memory + Int(bitPattern: min(UInt(bitPattern: index), lastLine) &* 64))
   }
 
   deinit { unsafe memory.deallocate() }

@@ -12,27 +12,21 @@ extension TaskRef {
     unsafe pointer.pointee.line = line
   }
 
-  /// Calls `body` with each byte of the name (nothing for a task without one), at most 64 of them.
-  public func forEachNameByte(_ body: (UInt8) -> Void) {
-    unsafe Self.forEachByte(pointer.pointee.name, body)
+  /// The task's name, and where it was started.
+  public var label: TaskLabel {
+    // Set by `describe`; the file only with a name.
+    guard let name = unsafe pointer.pointee.name else { return TaskLabel() }
+    return unsafe TaskLabel(name: name, file: pointer.pointee.file, line: pointer.pointee.line)
   }
+
+  /// Calls `body` with each byte of the name (nothing for a task without one), at most 64 of them.
+  public func forEachNameByte(_ body: (UInt8) -> Void) { label.forEachNameByte(body) }
 
   /// Calls `body` with each byte of the file's name (nothing for a task without a name), at most 64 of them.
-  public func forEachFileByte(_ body: (UInt8) -> Void) {
-    if unsafe pointer.pointee.name != nil { unsafe Self.forEachByte(pointer.pointee.file, body) }
-  }
-
-  private static func forEachByte(_ text: UnsafePointer<CChar>?, _ body: (UInt8) -> Void) {
-    guard let text = unsafe text else { return }
-    for index in 0..<64 {
-      let byte = unsafe UInt8(bitPattern: text[index])
-      if byte == 0 { return }
-      body(byte)
-    }
-  }
+  public func forEachFileByte(_ body: (UInt8) -> Void) { label.forEachFileByte(body) }
 
   /// The line where the task was started; 0 for a task without a name.
-  public var line: UInt32 { unsafe pointer.pointee.name == nil ? 0 : pointer.pointee.line }
+  public var line: UInt32 { label.line }
 
   /// Sets every counter to zero: the task has never run.
   public func resetCounters() {

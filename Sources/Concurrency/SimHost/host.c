@@ -3,7 +3,8 @@
 #include "Entry.h"
 
 typedef unsigned long size_type;
-extern int posix_memalign(void **memory, size_type alignment, size_type bytes);
+extern int __real_posix_memalign(void **memory, size_type alignment, size_type bytes);
+extern void __real_free(void *memory);
 extern long write(int file, const void *bytes, size_type count);
 extern long syscall(long number, ...);
 extern void _exit(int code) __attribute__((noreturn));
@@ -126,7 +127,7 @@ uint8_t sim_word_byte(uint64_t index) { return (uint8_t)option_words[index]; }
 
 ALIGNED void *sim_memory(uint64_t bytes) {
   void *memory = 0;
-  if (posix_memalign(&memory, 4096, bytes)) {
+  if (__real_posix_memalign(&memory, 4096, bytes)) {
     say("sim: out of memory\n");
     sim_exit(6);
   }
@@ -134,7 +135,13 @@ ALIGNED void *sim_memory(uint64_t bytes) {
   return memory;
 }
 
+// Behind the runtime's part of a CPU's block.
+enum { STOCK = 0x400 };
+static __thread void *stock;
+void *sim_stock(void) { return stock; }
+
 ALIGNED void sim_enter(void *block) {
+  stock = (char *)block + STOCK;
   syscall(158 /* arch_prctl */, 0x1001 /* ARCH_SET_GS */, block);
 }
 
@@ -152,30 +159,38 @@ void apus_host_kick(uint32_t cpu) {
   if (sim_clock_is_real) return sim_kick(cpu);
   kicks |= 1ull << (cpu & 63);
 }
-// Swift's heap: tasks run on unaligned stacks, glibc's code may not. The calls are counted, roughly if threads race.
-extern int __real_posix_memalign(void **memory, size_type alignment, size_type bytes);
-extern void __real_free(void *memory);
+// Swift's heap (SimHeap.swift) over glibc's: tasks run on unaligned stacks, glibc's code may not. The calls of glibc's are
+// counted, roughly if threads race.
 static uint64_t heap_calls;
 uint64_t sim_heap_calls(void) { return heap_calls; }
-ALIGNED int __wrap_posix_memalign(void **memory, size_type alignment, size_type bytes) {
+ALIGNED void *sim_allocate(uint64_t bytes, uint64_t alignment) {
+  void *memory = 0;
   heap_calls++;
-  return __real_posix_memalign(memory, alignment, bytes);
+  return __real_posix_memalign(&memory, alignment, bytes) ? 0 : memory;
 }
-ALIGNED void __wrap_free(void *memory) { __real_free(memory); }
+ALIGNED void sim_free(void *memory) { __real_free(memory); }
+void *sim_heap_allocate(uint64_t alignment, uint64_t bytes);
+void sim_heap_release(void *object);
+int __wrap_posix_memalign(void **memory, size_type alignment, size_type bytes) {
+  *memory = sim_heap_allocate(alignment, bytes);
+  return *memory ? 0 : 12;
+}
+void __wrap_free(void *object) {
+  if (object) sim_heap_release(object);
+}
 // Roughly, if threads race: how much the pools have from the host.
 static uint64_t task_bytes;
 uint64_t sim_task_bytes(void) { return task_bytes; }
 ALIGNED void *apus_host_allocate(uint64_t bytes) {
   void *memory = 0;
   task_bytes += bytes;
-  return posix_memalign(&memory, 64, bytes) ? 0 : memory;
+  return __real_posix_memalign(&memory, 64, bytes) ? 0 : memory;
 }
 void *apus_host_allocate_reserve(uint64_t bytes) { return apus_host_allocate(bytes); }
 uint32_t apus_memory_low;
-extern void free(void *memory);
 ALIGNED void apus_host_free(void *memory, uint64_t bytes) {
   task_bytes -= bytes;
-  free(memory);
+  __real_free(memory);
 }
 ALIGNED void apus_host_fatal(const char *reason) {
   say("sim: panic: ");

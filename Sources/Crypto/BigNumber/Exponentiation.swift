@@ -1,12 +1,20 @@
 // Exponentiation: a modular power as a resumable job of fixed windows.
 
+/// A power that is computed in steps.
+protocol StepwisePower: AnyObject {
+  /// Does one window; true when the power is complete.
+  func step() -> Bool
+  /// Overwrites exponent and powers.
+  func wipe()
+}
+
 /// base^exponent modulo an odd modulus, computed in steps of one four-bit window.
 ///
 /// The sixteen powers are read by scanning all of them; a step takes the same time for every
 /// window. The exponent's width `bits` is public, its value is not.
 /// It lives on the heap, as all jobs of this room do: its table is kilobytes, and a kernel's stack is small.
 /// One job holds it and never copies it, hence `@unchecked`.
-final class Exponentiation<let n: Int, let e: Int>: @unchecked Sendable {
+final class Exponentiation<let n: Int, let e: Int>: StepwisePower, @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
 
   let ring: Montgomery<n>
@@ -49,18 +57,22 @@ final class Exponentiation<let n: Int, let e: Int>: @unchecked Sendable {
     }
     guard position > 0 else { return true }
     position &-= 4
-    for _ in 0..<4 { power = ring.multiply(power, power) }
+    for _ in 0..<4 { power = ring.squared(power) }
     let window = Limbs<e>.nibble(exponent, position)
-    power = ring.multiply(power, entry(window))
+    power = ring.multiply(power, Self.entry(table, window))
     return position == 0
   }
 
   @inline(never)
-  func entry(_ window: UInt64) -> Number {
+  private static func entry(_ table: InlineArray<16, Number>, _ window: UInt64) -> Number {
     var out = Limbs<n>.zero
     let masks: InlineArray<16, UInt64> = ConstantTime.masks(window)
+    // Spans: an element of an array is read from a copy of all of it.
+    let (rows, chosen) = (table.span, masks.span)
     for candidate in 0..<16 {
-      for limb in 0..<n { out[limb] |= table[candidate][limb] & masks[candidate] }
+      let row = rows[candidate]
+      let mask = chosen[candidate]
+      for limb in 0..<n { out[limb] |= row[limb] & mask }
     }
     return out
   }

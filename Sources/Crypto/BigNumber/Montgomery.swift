@@ -2,9 +2,11 @@
 
 /// Arithmetic modulo an odd number whose highest bit is set, in Montgomery form (x·2^(64n) mod m).
 ///
+/// On the heap: a value would be copied whole for each multiplication. It does not change once it is made, hence
+/// `@unchecked`.
 /// Every operation takes the same time for all values of the same width. Numbers passed to
 /// `multiply` may be any n-limb numbers as long as one of them is below the modulus.
-struct Montgomery<let n: Int>: Sendable {
+final class Montgomery<let n: Int>: @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
 
   /// The modulus.
@@ -14,11 +16,24 @@ struct Montgomery<let n: Int>: Sendable {
   /// 1 in Montgomery form.
   let one: Number
   /// 2^(128n) mod m: multiplying by it brings a number into Montgomery form.
-  let square: Number
+  private(set) var square: Number
 
   /// The ring of a modulus; nil if that is even or its highest bit is clear.
+  convenience init?(_ modulus: Number) {
+    self.init(unsquared: modulus)
+    for _ in 0..<Self.squarings { squareOnce() }
+  }
+
+  /// Squarings that a ring made by `init(unsquared:)` needs.
+  static var squarings: Int { 6 }
+
+  /// One of them: `square` is right after all.
   @inline(never)
-  init?(_ modulus: Number) {
+  func squareOnce() { square = squared(square) }
+
+  /// A ring that can't enter numbers yet; nil if the modulus is even or its highest bit is clear.
+  @inline(never)
+  init?(unsquared modulus: Number) {
     guard modulus[0] & 1 == 1, modulus[n &- 1] &>> 63 == 1 else { return nil }
     self.modulus = modulus
     // Newton's iteration doubles the correct bits: 3 → 6 → 12 → 24 → 48 → 96.
@@ -26,59 +41,168 @@ struct Montgomery<let n: Int>: Sendable {
     for _ in 0..<4 { inverse = inverse &* (2 &- modulus[0] &* inverse) }
     negatedInverse = 0 &- inverse
     one = Limbs<n>.subtract(Limbs<n>.zero, modulus).difference
-    // one·2^n, then six squarings of the factor 2^n: 2^(64n) in Montgomery form.
-    // The methods below read only what is set already: a ring without its square.
-    let partial = Montgomery(modulus: modulus, negatedInverse: negatedInverse, one: one)
-    var power = one
-    for _ in 0..<n { power = partial.double(power) }
-    for _ in 0..<6 { power = partial.multiply(power, power) }
-    square = power
+    // one·2^n; six squarings of the factor 2^n make it 2^(64n) in Montgomery form.
+    square = one
+    for _ in 0..<n { square = double(square) }
   }
 
-  private init(modulus: Number, negatedInverse: UInt64, one: Number) {
+  /// The ring of a modulus whose constants are known.
+  @inline(never)
+  init(modulus: Number, negatedInverse: UInt64, square: Number) {
     self.modulus = modulus
     self.negatedInverse = negatedInverse
-    self.one = one
-    square = one
+    self.square = square
+    one = Limbs<n>.subtract(Limbs<n>.zero, modulus).difference
   }
 
   /// left·right / 2^(64n) mod m.
-  @inline(never)
   func multiply(_ left: Number, _ right: Number) -> Number {
+    Self.multiply(left, right, modulus, negatedInverse)
+  }
+
+  /// left·right / 2^(64n) modulo `modulus`, with `negatedInverse` = -1/modulus modulo 2^64.
+  ///
+  /// A row of the product and a row of the reduction go together, so that each limb of the sum is loaded and
+  /// stored once; four limbs a turn.
+  @inline(never)
+  static func multiply(
+    _ left: Number, _ right: Number, _ modulus: Number, _ negatedInverse: UInt64
+  ) -> Number {
     var total = Limbs<n>.zero
     var top: UInt64 = 0
-    for i in 0..<n {
-      let factor = right[i]
-      var carry: UInt64 = 0
-      for j in 0..<n {
-        let wide = UInt128(left[j]) &* UInt128(factor) &+ UInt128(total[j]) &+ UInt128(carry)
-        total[j] = UInt64(truncatingIfNeeded: wide)
-        carry = UInt64(truncatingIfNeeded: wide &>> 64)
+    for row in 0..<n {
+      let factor = right[row]
+      var product = UInt128(left[0]) &* UInt128(factor) &+ UInt128(total[0])
+      let multiple = UInt64(truncatingIfNeeded: product) &* negatedInverse
+      var reduced =
+        UInt128(multiple) &* UInt128(modulus[0]) &+ UInt128(UInt64(truncatingIfNeeded: product))
+      @inline(__always)
+      func limb(_ index: Int) {
+        product =
+          UInt128(left[index]) &* UInt128(factor) &+ UInt128(total[index]) &+ product &>> 64
+        reduced =
+          UInt128(multiple) &* UInt128(modulus[index]) &+ UInt128(UInt64(truncatingIfNeeded: product))
+          &+ reduced &>> 64
+        total[index &- 1] = UInt64(truncatingIfNeeded: reduced)
       }
-      let high = UInt128(top) &+ UInt128(carry)
-      let multiple = total[0] &* negatedInverse
-      var wide = UInt128(multiple) &* UInt128(modulus[0]) &+ UInt128(total[0])
-      carry = UInt64(truncatingIfNeeded: wide &>> 64)
-      for j in 1..<n {
-        wide = UInt128(multiple) &* UInt128(modulus[j]) &+ UInt128(total[j]) &+ UInt128(carry)
-        total[j &- 1] = UInt64(truncatingIfNeeded: wide)
-        carry = UInt64(truncatingIfNeeded: wide &>> 64)
+      var index = 1
+      while index < n && index & 3 != n & 3 {
+        limb(index)
+        index &+= 1
       }
-      wide = high &+ UInt128(carry)
-      total[n &- 1] = UInt64(truncatingIfNeeded: wide)
-      top = UInt64(truncatingIfNeeded: wide &>> 64)
+      while index < n {
+        limb(index)
+        limb(index &+ 1)
+        limb(index &+ 2)
+        limb(index &+ 3)
+        index &+= 4
+      }
+      let sum = product &>> 64 &+ reduced &>> 64 &+ UInt128(top)
+      total[n &- 1] = UInt64(truncatingIfNeeded: sum)
+      top = UInt64(truncatingIfNeeded: sum &>> 64)
     }
-    return reduce(total, top)
+    return reduce(total, top, modulus)
+  }
+
+  /// number² / 2^(64n) mod m: half of the product's multiplications.
+  @inline(never)
+  func squared(_ number: Number) -> Number {
+    let modulus = modulus
+    var (low, high) = Self.products(number)
+    Self.completeSquare(number, &low, &high)
+    // The sum moves down a limb each turn, and one of the high half comes in at its top.
+    var top: UInt64 = 0
+    for row in 0..<n {
+      let multiple = low[0] &* negatedInverse
+      var reduced = UInt128(multiple) &* UInt128(modulus[0]) &+ UInt128(low[0])
+      @inline(__always)
+      func limb(_ index: Int) {
+        reduced = UInt128(multiple) &* UInt128(modulus[index]) &+ UInt128(low[index]) &+ reduced &>> 64
+        low[index &- 1] = UInt64(truncatingIfNeeded: reduced)
+      }
+      var index = 1
+      while index < n && index & 3 != n & 3 {
+        limb(index)
+        index &+= 1
+      }
+      while index < n {
+        limb(index)
+        limb(index &+ 1)
+        limb(index &+ 2)
+        limb(index &+ 3)
+        index &+= 4
+      }
+      let sum = reduced &>> 64 &+ UInt128(high[row]) &+ UInt128(top)
+      low[n &- 1] = UInt64(truncatingIfNeeded: sum)
+      top = UInt64(truncatingIfNeeded: sum &>> 64)
+    }
+    return reduce(low, top)
+  }
+
+  // The sum of the products of two different limbs, each pair once.
+  @inline(__always)
+  private static func products(_ number: Number) -> (low: Number, high: Number) {
+    var low = Limbs<n>.zero
+    var high = Limbs<n>.zero
+    for row in 0..<n {
+      let factor = number[row]
+      var wide: UInt128 = 0
+      var index = row &+ 1
+      while index < n &- row {
+        wide = UInt128(number[index]) &* UInt128(factor) &+ UInt128(low[row &+ index]) &+ wide &>> 64
+        low[row &+ index] = UInt64(truncatingIfNeeded: wide)
+        index &+= 1
+      }
+      while index < n {
+        wide =
+          UInt128(number[index]) &* UInt128(factor) &+ UInt128(high[row &+ index &- n]) &+ wide &>> 64
+        high[row &+ index &- n] = UInt64(truncatingIfNeeded: wide)
+        index &+= 1
+      }
+      high[row] = UInt64(truncatingIfNeeded: wide &>> 64)
+    }
+    return (low, high)
+  }
+
+  // Twice that, and the squares of the limbs.
+  @inline(__always)
+  private static func completeSquare(_ number: Number, _ low: inout Number, _ high: inout Number) {
+    var carry: UInt64 = 0
+    var shifted: UInt64 = 0
+    for row in 0..<n {
+      let square = UInt128(number[row]) &* UInt128(number[row])
+      let place = 2 &* row
+      let isLow = place < n
+      let first = isLow ? low[place] : high[place &- n]
+      let second = isLow ? low[place &+ 1] : high[place &+ 1 &- n]
+      var wide =
+        UInt128(first &<< 1 | shifted) &+ UInt128(UInt64(truncatingIfNeeded: square)) &+ UInt128(carry)
+      let lower = UInt64(truncatingIfNeeded: wide)
+      wide = UInt128(second &<< 1 | first &>> 63) &+ square &>> 64 &+ wide &>> 64
+      let upper = UInt64(truncatingIfNeeded: wide)
+      shifted = second &>> 63
+      carry = UInt64(truncatingIfNeeded: wide &>> 64)
+      if isLow {
+        low[place] = lower
+        low[place &+ 1] = upper
+      } else {
+        high[place &- n] = lower
+        high[place &+ 1 &- n] = upper
+      }
+    }
   }
 
   /// The number below m that equals `top`·2^(64n) + `number`, which is below 2m.
   @inline(__always)
-  func reduce(_ number: Number, _ top: UInt64) -> Number {
+  private static func reduce(_ number: Number, _ top: UInt64, _ modulus: Number) -> Number {
     let (lower, borrow) = Limbs<n>.subtract(number, modulus)
     // Keep the original only if nothing overflowed and the subtraction borrowed.
     let keep = ConstantTime.mask(bit: borrow & ~top)
     return Limbs<n>.select(keep, number, lower)
   }
+
+  @inline(__always)
+  func reduce(_ number: Number, _ top: UInt64) -> Number { Self.reduce(number, top, modulus) }
 
   /// left + right mod m, for numbers below m.
   @inline(__always)

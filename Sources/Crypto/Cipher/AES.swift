@@ -10,8 +10,8 @@ public struct AES: Sendable {
   /// Bytes of a block.
   public static var blockSize: Int { 16 }
 
-  /// Round keys as planes, the same key in all four blocks.
-  var keys: InlineArray<15, Planes>
+  /// Round keys as planes, the same key in all four blocks: plane b of round r at 8·r + b.
+  var keys: InlineArray<120, UInt64>
   let rounds: Int
 
   /// A cipher with a key of 16 or 32 bytes; nil for another length.
@@ -19,7 +19,7 @@ public struct AES: Sendable {
     guard key.count == 16 || key.count == 32 else { return nil }
     let words = key.count / 4
     rounds = words &+ 6
-    keys = InlineArray(repeating: InlineArray(repeating: 0))
+    keys = InlineArray(repeating: 0)
     var schedule = InlineArray<240, UInt8>(repeating: 0)
     for index in key.indices { schedule[index] = key[index] }
     var constant: UInt8 = 1
@@ -42,7 +42,8 @@ public struct AES: Sendable {
     for round in 0...rounds {
       var four = InlineArray<64, UInt8>(repeating: 0)
       for index in 0..<64 { four[index] = schedule[16 &* round &+ (index & 15)] }
-      keys[round] = Self.pack(four)
+      let planes = Self.pack(four)
+      for bit in 0..<8 { keys[8 &* round &+ bit] = planes[bit] }
       Wipe.bytes(&four)
     }
     Wipe.bytes(&schedule)
@@ -60,36 +61,39 @@ public struct AES: Sendable {
   /// Encrypts four blocks in place.
   @inline(never)
   public func encrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    // Through its span: an element of the array itself is read from a copy of all of it.
+    let keys = keys.span
     var planes = Self.pack(blocks)
-    for bit in 0..<8 { planes[bit] ^= keys[0][bit] }
+    for bit in 0..<8 { planes[bit] ^= keys[bit] }
     for round in 1..<rounds {
       Self.substitute(&planes)
       Self.shiftRows(&planes)
       Self.mixColumns(&planes)
-      for bit in 0..<8 { planes[bit] ^= keys[round][bit] }
+      for bit in 0..<8 { planes[bit] ^= keys[8 &* round &+ bit] }
     }
     Self.substitute(&planes)
     Self.shiftRows(&planes)
-    for bit in 0..<8 { planes[bit] ^= keys[rounds][bit] }
+    for bit in 0..<8 { planes[bit] ^= keys[8 &* rounds &+ bit] }
     blocks = Self.unpack(planes)
   }
 
   /// Decrypts four blocks in place.
   @inline(never)
   public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    let keys = keys.span
     var planes = Self.pack(blocks)
-    for bit in 0..<8 { planes[bit] ^= keys[rounds][bit] }
+    for bit in 0..<8 { planes[bit] ^= keys[8 &* rounds &+ bit] }
     var round = rounds &- 1
     while round >= 1 {
       Self.unshiftRows(&planes)
       Self.unsubstitute(&planes)
-      for bit in 0..<8 { planes[bit] ^= keys[round][bit] }
+      for bit in 0..<8 { planes[bit] ^= keys[8 &* round &+ bit] }
       Self.unmixColumns(&planes)
       round &-= 1
     }
     Self.unshiftRows(&planes)
     Self.unsubstitute(&planes)
-    for bit in 0..<8 { planes[bit] ^= keys[0][bit] }
+    for bit in 0..<8 { planes[bit] ^= keys[bit] }
     blocks = Self.unpack(planes)
   }
 
@@ -110,7 +114,5 @@ public struct AES: Sendable {
   }
 
   /// Overwrites the round keys.
-  public mutating func wipe() {
-    for round in 0..<15 { Wipe.words(&keys[round]) }
-  }
+  public mutating func wipe() { Wipe.words(&keys) }
 }

@@ -33,41 +33,64 @@ extension AES {
     return true
   }
 
+  // A chain is encrypted block by block; all else goes four at a time.
   private func blocks(
     chained: Bool, encrypting: Bool, _ iv: inout InlineArray<16, UInt8>, _ data: inout MutableSpan<UInt8>
   ) {
-    var block = InlineArray<16, UInt8>(repeating: 0)
+    var four = InlineArray<64, UInt8>(repeating: 0)
+    let width = chained && encrypting ? 16 : 64
     var offset = 0
     while offset < data.count {
-      for index in 0..<16 { block[index] = data[offset &+ index] }
-      let before = block
-      if chained && encrypting { for index in 0..<16 { block[index] ^= iv[index] } }
-      if encrypting { encryptBlock(&block) } else { decryptBlock(&block) }
-      if chained {
-        if !encrypting { for index in 0..<16 { block[index] ^= iv[index] } }
-        iv = encrypting ? block : before
+      let part = min(width, data.count &- offset)
+      for index in 0..<part { four[index] = data[offset &+ index] }
+      if chained && encrypting { for index in 0..<16 { four[index] ^= iv[index] } }
+      if encrypting { encrypt(&four) } else { decrypt(&four) }
+      if chained && !encrypting {
+        for index in 0..<part { four[index] ^= index < 16 ? iv[index] : data[offset &+ index &- 16] }
+        for index in 0..<16 { iv[index] = data[offset &+ part &- 16 &+ index] }
       }
-      for index in 0..<16 { data[offset &+ index] = block[index] }
-      offset &+= 16
+      for index in 0..<part { data[offset &+ index] = four[index] }
+      if chained && encrypting { for index in 0..<16 { iv[index] = four[index] } }
+      offset &+= part
     }
-    Wipe.bytes(&block)
+    Wipe.bytes(&four)
   }
 
   private func feedback(
     encrypting: Bool, _ iv: inout InlineArray<16, UInt8>, _ data: inout MutableSpan<UInt8>
   ) {
+    guard encrypting else {
+      feedBack(&iv, &data)
+      return
+    }
     var offset = 0
     while offset < data.count {
       encryptBlock(&iv)
       let part = min(16, data.count &- offset)
       for index in 0..<part {
-        let byte = data[offset &+ index]
-        data[offset &+ index] = byte ^ iv[index]
-        iv[index] = encrypting ? data[offset &+ index] : byte
+        iv[index] ^= data[offset &+ index]
+        data[offset &+ index] = iv[index]
       }
       for index in part..<16 { iv[index] = 0 }
       offset &+= part
     }
+  }
+
+  // CFB decryption: the key stream of a block follows from the ciphertext before it, so four go at a time.
+  private func feedBack(_ iv: inout InlineArray<16, UInt8>, _ data: inout MutableSpan<UInt8>) {
+    var four = InlineArray<64, UInt8>(repeating: 0)
+    var offset = 0
+    while offset < data.count {
+      let part = min(64, data.count &- offset)
+      for index in 0..<16 { four[index] = iv[index] }
+      for index in 16..<64 { four[index] = index &- 16 < part ? data[offset &+ index &- 16] : 0 }
+      encrypt(&four)
+      let last = (part &- 1) & ~15
+      for index in 0..<16 { iv[index] = last &+ index < part ? data[offset &+ last &+ index] : 0 }
+      for index in 0..<part { data[offset &+ index] ^= four[index] }
+      offset &+= part
+    }
+    Wipe.bytes(&four)
   }
 
   private func outputFeedback(_ iv: inout InlineArray<16, UInt8>, _ data: inout MutableSpan<UInt8>) {

@@ -9,6 +9,8 @@ typealias Wide = InlineArray<6, UInt64>
 protocol Curve: Sendable {
   /// A field element in Montgomery form, below the prime.
   associatedtype Element: Sendable
+  /// The job that inverts modulo the order.
+  associatedtype OrderPower: StepwisePower
 
   /// Bytes of a coordinate and of a scalar.
   static var size: Int { get }
@@ -40,33 +42,16 @@ protocol Curve: Sendable {
   static func orderAdd(_ left: Wide, _ right: Wide) -> Wide
   /// A number of the scalar's width modulo the order.
   static func orderReduce(_ number: Wide) -> Wide
-  /// 1/scalar modulo the order.
-  static func orderInvert(_ scalar: Wide) -> Wide
+  /// 1/scalar modulo the order, by Fermat: the job, and what it came to.
+  static func orderPower(_ scalar: Wide) -> OrderPower
+  static func orderInverse(_ power: OrderPower) -> Wide
+  /// Instructions that a step of a job on the curve takes at most without SSE (`ci/bench tpm-slices`).
+  static var stepCost: Int { get }
 }
 
 extension Curve {
   @inline(__always)
   static func square(_ element: Element) -> Element { multiply(element, element) }
-
-  /// 1/element, by Fermat; zero for zero.
-  ///
-  /// The exponent is public, so its windows may be branched on.
-  @inline(never)
-  static func invert(_ element: Element) -> Element {
-    let two = Limbs<6>.small(2)
-    let exponent = Limbs<6>.subtract(prime, two).difference
-    var table = InlineArray<16, Element>(repeating: one)
-    for index in 1..<16 { table[index] = multiply(table[index &- 1], element) }
-    var power = one
-    var position = size &* 8
-    while position > 0 {
-      position &-= 4
-      for _ in 0..<4 { power = square(power) }
-      let window = Int(truncatingIfNeeded: Limbs<6>.nibble(exponent, position))
-      if window != 0 { power = multiply(power, table[window]) }
-    }
-    return power
-  }
 
   /// The scalar or coordinate of `size` bytes or fewer, big-endian; nil if longer.
   static func number(_ bytes: borrowing Span<UInt8>) -> Wide? {

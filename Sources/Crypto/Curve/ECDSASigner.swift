@@ -23,6 +23,8 @@ final class ECDSASigning<C: Curve>: @unchecked Sendable {
   var nonce: Wide
   var drbg: HMACDRBG
   var multiplication: ScalarMultiplication<C>
+  var conversion: AffineConversion<C>?
+  var inversion: C.OrderPower?
   var r: Wide
   var s: Wide
   var stage: Stage
@@ -75,13 +77,24 @@ final class ECDSASigning<C: Curve>: @unchecked Sendable {
   func step() -> Bool {
     switch stage {
     case .multiply:
-      if multiplication.step() { stage = .affine }
+      guard multiplication.step() else { break }
+      conversion = AffineConversion(multiplication.sum)
+      stage = .affine
     case .affine:
-      r = multiplication.sum.affine().map { C.orderReduce($0.x) } ?? Limbs<6>.zero
+      guard conversion?.step() ?? true else { break }
+      r = conversion?.result.map { C.orderReduce($0.x) } ?? Limbs<6>.zero
+      conversion = nil
       stage = .invert
+      inversion = C.orderPower(nonce)
       if Limbs<6>.isZero(r) != 0 { start() }
     case .invert:
-      let inverse = C.orderInvert(nonce)
+      guard let inversion else { break }
+      var isInverted = false
+      for _ in 0..<16 where !isInverted { isInverted = inversion.step() }
+      guard isInverted else { break }
+      let inverse = C.orderInverse(inversion)
+      inversion.wipe()
+      self.inversion = nil
       let product = C.orderAdd(C.orderReduce(digest), C.orderMultiply(r, key))
       s = C.orderMultiply(inverse, product)
       stage = .done
@@ -97,6 +110,7 @@ final class ECDSASigning<C: Curve>: @unchecked Sendable {
     Wipe.words(&nonce)
     drbg.wipe()
     multiplication.wipe()
+    inversion?.wipe()
   }
 
   var signature: ECDSASignature? {
@@ -134,6 +148,14 @@ public struct ECDSASigner: Sendable {
     case .p384:
       guard let signing = ECDSASigning<P384>(hash, key: key, digest: digest, extra: extra) else { return nil }
       job = .p384(signing)
+    }
+  }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int {
+    switch job {
+    case .p256: P256.stepCost
+    case .p384: P384.stepCost
     }
   }
 

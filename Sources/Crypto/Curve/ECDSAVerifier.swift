@@ -2,8 +2,12 @@
 
 /// Verifies one signature, a step at a time.
 final class ECDSAVerification<C: Curve>: @unchecked Sendable {
-  var first: ScalarMultiplication<C>
-  var second: ScalarMultiplication<C>
+  let point: Point<C>
+  let message: Wide
+  let inversion: C.OrderPower
+  var first: ScalarMultiplication<C>?
+  var second: ScalarMultiplication<C>?
+  var conversion: AffineConversion<C>?
   let r: Wide
   var stage = 0
   var isValid = false
@@ -13,25 +17,34 @@ final class ECDSAVerification<C: Curve>: @unchecked Sendable {
     guard let point = publicKey.decoded(C.self), let r = C.number(signature.r.span),
       let s = C.number(signature.s.span), C.isScalar(r), C.isScalar(s)
     else { return nil }
-    let inverse = C.orderInvert(s)
-    let message = C.orderReduce(ECDSASigning<C>.integer(digest))
-    first = ScalarMultiplication(base: C.orderMultiply(message, inverse))
-    second = ScalarMultiplication(C.orderMultiply(r, inverse), point)
+    inversion = C.orderPower(s)
+    self.point = point
+    message = C.orderReduce(ECDSASigning<C>.integer(digest))
     self.r = r
   }
 
   func step() -> Bool {
     switch stage {
-    case 0: if first.step() { stage = 1 }
-    case 1: if second.step() { stage = 2 }
+    case 0:
+      var isInverted = false
+      for _ in 0..<16 where !isInverted { isInverted = inversion.step() }
+      guard isInverted else { break }
+      let inverse = C.orderInverse(inversion)
+      first = ScalarMultiplication(base: C.orderMultiply(message, inverse))
+      second = ScalarMultiplication(C.orderMultiply(r, inverse), point)
+      stage = 1
+    case 1: if first?.step() ?? true { stage = 2 }
     case 2:
-      if let (x, _) = first.sum.adding(second.sum).affine() {
-        isValid = Limbs<6>.equal(C.orderReduce(x), r) != 0
-      }
+      guard second?.step() ?? true else { break }
+      if let left = first?.sum, let right = second?.sum { conversion = AffineConversion(left.adding(right)) }
       stage = 3
+    case 3:
+      guard conversion?.step() ?? true else { break }
+      if let (x, _) = conversion?.result { isValid = Limbs<6>.equal(C.orderReduce(x), r) != 0 }
+      stage = 4
     default: break
     }
-    return stage == 3
+    return stage == 4
   }
 }
 
@@ -58,6 +71,15 @@ public struct ECDSAVerifier: Sendable {
       if let verification = ECDSAVerification<P384>(publicKey, digest: digest, signature) {
         job = .p384(verification)
       }
+    }
+  }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int {
+    switch job {
+    case .refused: 1000
+    case .p256: P256.stepCost
+    case .p384: P384.stepCost
     }
   }
 

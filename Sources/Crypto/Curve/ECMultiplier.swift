@@ -2,7 +2,7 @@
 
 final class ECMultiplication<C: Curve>: @unchecked Sendable {
   var multiplication: ScalarMultiplication<C>
-  var isMultiplied = false
+  var conversion: AffineConversion<C>?
   var result: ECPoint?
   var isDone = false
 
@@ -12,11 +12,12 @@ final class ECMultiplication<C: Curve>: @unchecked Sendable {
 
   func step() -> Bool {
     if isDone { return true }
-    if !isMultiplied {
-      isMultiplied = multiplication.step()
+    guard conversion != nil else {
+      if multiplication.step() { conversion = AffineConversion(multiplication.sum) }
       return false
     }
-    result = multiplication.sum.affine().map { ECPoint(x: C.bytes($0.x), y: C.bytes($0.y)) }
+    guard conversion?.step() ?? true else { return false }
+    result = conversion?.result.map { ECPoint(x: C.bytes($0.x), y: C.bytes($0.y)) }
     multiplication.wipe()
     isDone = true
     return true
@@ -54,6 +55,14 @@ public struct ECMultiplier: Sendable {
       guard let number = P384.number(scalar), P384.isScalar(number), let point = point.decoded(P384.self)
       else { return nil }
       job = .p384(ECMultiplication(ScalarMultiplication(number, point)))
+    }
+  }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int {
+    switch job {
+    case .p256: P256.stepCost
+    case .p384: P384.stepCost
     }
   }
 

@@ -30,12 +30,13 @@ public enum EllipticCurve: UInt8, Equatable, Sendable {
   /// (FIPS 186-5 §A.2.1), as `size` big-endian bytes.
   public func scalar(random: borrowing Span<UInt8>) -> FixedBytes<48> {
     switch self {
-    case .p256: Self.scalar(P256.self, random)
-    case .p384: Self.scalar(P384.self, random)
+    case .p256: Self.reduced(P256.self, random)
+    case .p384: Self.reduced(P384.self, random)
     }
   }
 
-  private static func scalar<C: Curve>(_ curve: C.Type, _ random: borrowing Span<UInt8>) -> FixedBytes<48> {
+  @inline(never)
+  private static func reduced<C: Curve>(_ curve: C.Type, _ random: borrowing Span<UInt8>) -> FixedBytes<48> {
     // Horner's rule with conditional subtraction, bit by bit: slow, short, and without division.
     let limit = Limbs<6>.subtract(C.order, Limbs<6>.small(1)).difference
     var rest = Limbs<6>.zero

@@ -123,40 +123,50 @@ enum P256: Curve {
     var x = zero
     var y = zero
     let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
+    // Spans: an element of an array is read from a copy of all of it.
+    let (entries, chosen) = (comb.span, masks.span)
     for entry in 0..<63 {
-      let mask = masks[entry]
+      let mask = chosen[entry]
       for limb in 0..<4 {
-        x[limb] |= comb[entry &* 8 &+ limb] & mask
-        y[limb] |= comb[entry &* 8 &+ 4 &+ limb] & mask
+        x[limb] |= entries[entry &* 8 &+ limb] & mask
+        y[limb] |= entries[entry &* 8 &+ 4 &+ limb] & mask
       }
     }
     return (x, y)
   }
 
-  @inline(__always)
-  static var orderRing: Montgomery<4>? { Montgomery<4>(short(order)) }
+  /// The ring of the order, its constants computed beforehand.
+  static var orderRing: Montgomery<4> {
+    Montgomery(
+      modulus: short(order), negatedInverse: 0xCCD1_C8AA_EE00_BC4F,
+      square: [
+        0x8324_4C95_BE79_EEA2, 0x4699_799C_49BD_6FA6, 0x2845_B239_2B6B_EC59, 0x66E1_2D94_F3D9_5620,
+      ])
+  }
 
   static func orderMultiply(_ left: Wide, _ right: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+    let ring = orderRing
     return wide(ring.multiply(ring.enter(short(left)), short(right)))
   }
 
   static func orderAdd(_ left: Wide, _ right: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+    let ring = orderRing
     return wide(ring.add(short(left), short(right)))
   }
 
+  @inline(never)
   static func orderReduce(_ number: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+    let ring = orderRing
     return wide(ring.reduce(short(number)))
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return Limbs<6>.zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<4, 4> {
+    let ring = orderRing
     let exponent = Limbs<4>.subtract(ring.modulus, Limbs<4>.small(2)).difference
-    let power = Exponentiation<4, 4>(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
-    let inverse = wide(ring.leave(power.finish()))
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(short(scalar)), exponent: exponent, bits: 256)
   }
+
+  static func orderInverse(_ power: Exponentiation<4, 4>) -> Wide { wide(power.ring.leave(power.power)) }
+
+  static var stepCost: Int { 95_000 }
 }

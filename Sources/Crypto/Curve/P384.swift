@@ -36,33 +36,9 @@ enum P384: Curve {
     return Limbs<6>.select(ConstantTime.mask(bit: borrow & ~top), number, lower)
   }
 
-  @inline(never)
+  // -1/p modulo 2^64 is 2^32 + 1.
   static func multiply(_ left: Element, _ right: Element) -> Element {
-    var total = zero
-    var top: UInt64 = 0
-    for i in 0..<6 {
-      let factor = right[i]
-      var carry: UInt64 = 0
-      for j in 0..<6 {
-        let wide = UInt128(left[j]) &* UInt128(factor) &+ UInt128(total[j]) &+ UInt128(carry)
-        total[j] = UInt64(truncatingIfNeeded: wide)
-        carry = UInt64(truncatingIfNeeded: wide &>> 64)
-      }
-      let high = UInt128(top) &+ UInt128(carry)
-      // -1/p modulo 2^64 is 2^32 + 1.
-      let multiple = total[0] &+ total[0] &<< 32
-      var wide = UInt128(multiple) &* UInt128(prime[0]) &+ UInt128(total[0])
-      carry = UInt64(truncatingIfNeeded: wide &>> 64)
-      for j in 1..<6 {
-        wide = UInt128(multiple) &* UInt128(prime[j]) &+ UInt128(total[j]) &+ UInt128(carry)
-        total[j &- 1] = UInt64(truncatingIfNeeded: wide)
-        carry = UInt64(truncatingIfNeeded: wide &>> 64)
-      }
-      wide = high &+ UInt128(carry)
-      total[5] = UInt64(truncatingIfNeeded: wide)
-      top = UInt64(truncatingIfNeeded: wide &>> 64)
-    }
-    return reduce(total, top)
+    Montgomery<6>.multiply(left, right, prime, 0x0000_0001_0000_0001)
   }
 
   @inline(never)
@@ -101,40 +77,51 @@ enum P384: Curve {
     var x = zero
     var y = zero
     let masks: InlineArray<63, UInt64> = ConstantTime.masks(digit, from: 1)
+    // Spans: an element of an array is read from a copy of all of it.
+    let (entries, chosen) = (comb.span, masks.span)
     for entry in 0..<63 {
-      let mask = masks[entry]
+      let mask = chosen[entry]
       for limb in 0..<6 {
-        x[limb] |= comb[entry &* 12 &+ limb] & mask
-        y[limb] |= comb[entry &* 12 &+ 6 &+ limb] & mask
+        x[limb] |= entries[entry &* 12 &+ limb] & mask
+        y[limb] |= entries[entry &* 12 &+ 6 &+ limb] & mask
       }
     }
     return (x, y)
   }
 
-  @inline(__always)
-  static var orderRing: Montgomery<6>? { Montgomery<6>(order) }
+  /// The ring of the order, its constants computed beforehand.
+  static var orderRing: Montgomery<6> {
+    Montgomery(
+      modulus: order, negatedInverse: 0x6ED4_6089_E88F_DC45,
+      square: [
+        0x2D31_9B24_19B4_09A9, 0xFF3D_81E5_DF1A_A419, 0xBC3E_483A_FCB8_2947, 0xD40D_4917_4AAB_1CC5,
+        0x3FB0_5B7A_2826_6895, 0x0C84_EE01_2B39_BF21,
+      ])
+  }
 
   static func orderMultiply(_ left: Wide, _ right: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+    let ring = orderRing
     return ring.multiply(ring.enter(left), right)
   }
 
   static func orderAdd(_ left: Wide, _ right: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+    let ring = orderRing
     return ring.add(left, right)
   }
 
+  @inline(never)
   static func orderReduce(_ number: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+    let ring = orderRing
     return ring.reduce(number)
   }
 
-  static func orderInvert(_ scalar: Wide) -> Wide {
-    guard let ring = orderRing else { return zero }
+  static func orderPower(_ scalar: Wide) -> Exponentiation<6, 6> {
+    let ring = orderRing
     let exponent = Limbs<6>.subtract(ring.modulus, Limbs<6>.small(2)).difference
-    let power = Exponentiation<6, 6>(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
-    let inverse = ring.leave(power.finish())
-    power.wipe()
-    return inverse
+    return Exponentiation(ring, base: ring.enter(scalar), exponent: exponent, bits: 384)
   }
+
+  static func orderInverse(_ power: Exponentiation<6, 6>) -> Wide { power.ring.leave(power.power) }
+
+  static var stepCost: Int { 150_000 }
 }

@@ -111,13 +111,6 @@ struct Point<C: Curve>: Sendable {
     C.wipe(&z)
   }
 
-  /// The affine coordinates as plain numbers; nil for the neutral element.
-  func affine() -> (x: Wide, y: Wide)? {
-    guard C.isZero(z) == 0 else { return nil }
-    let inverse = C.invert(z)
-    return (C.leave(C.multiply(x, inverse)), C.leave(C.multiply(y, inverse)))
-  }
-
   /// The point of affine coordinates; nil unless both are below the prime and on the curve.
   init?(x: Wide, y: Wide) {
     guard Limbs<6>.less(x, C.prime) & Limbs<6>.less(y, C.prime) != 0 else { return nil }

@@ -3,8 +3,9 @@
 /// scalar·G by a six-tooth comb, or scalar·P by four-bit windows, one step at a time.
 ///
 /// Tables are read by scanning every entry. A step is at most nine point operations
-/// (about 60,000 instructions on P-256, 150,000 on P-384).
-struct ScalarMultiplication<C: Curve>: Sendable {
+/// (`Curve.stepCost`). On the heap, as all jobs of this room: its table is kilobytes. One job holds it and never
+/// copies it, hence `@unchecked`.
+final class ScalarMultiplication<C: Curve>: @unchecked Sendable {
   var scalar: Wide
   /// Multiples 0...15 of the point, made four a step; unused by the comb.
   var table: InlineArray<16, Point<C>>
@@ -15,6 +16,7 @@ struct ScalarMultiplication<C: Curve>: Sendable {
   let usesComb: Bool
 
   /// scalar·G.
+  @inline(never)
   init(base scalar: Wide) {
     self.scalar = scalar
     table = InlineArray(repeating: Point.neutral)
@@ -25,6 +27,7 @@ struct ScalarMultiplication<C: Curve>: Sendable {
   }
 
   /// scalar·point.
+  @inline(never)
   init(_ scalar: Wide, _ point: Point<C>) {
     self.scalar = scalar
     table = InlineArray(repeating: Point.neutral)
@@ -35,8 +38,10 @@ struct ScalarMultiplication<C: Curve>: Sendable {
     usesComb = false
   }
 
+  deinit { wipe() }
+
   /// Does one step; true when `sum` is the product.
-  mutating func step() -> Bool {
+  func step() -> Bool {
     if ready < 16 {
       for _ in 0..<7 where ready < 16 {
         table[ready] = table[ready &- 1].adding(table[1])
@@ -53,12 +58,13 @@ struct ScalarMultiplication<C: Curve>: Sendable {
     } else {
       remaining &-= 1
       for _ in 0..<4 { sum = sum.doubled() }
-      sum = sum.adding(entry(Limbs<6>.nibble(scalar, 4 &* remaining)))
+      sum = sum.adding(Self.entry(table, Limbs<6>.nibble(scalar, 4 &* remaining)))
     }
     return remaining == 0
   }
 
-  private mutating func combColumn() {
+  @inline(never)
+  private func combColumn() {
     sum = sum.doubled()
     var digit: UInt64 = 0
     for tooth in 0..<6 {
@@ -71,23 +77,25 @@ struct ScalarMultiplication<C: Curve>: Sendable {
   }
 
   @inline(never)
-  private func entry(_ window: UInt64) -> Point<C> {
-    var out = table[0]
+  private static func entry(_ table: InlineArray<16, Point<C>>, _ window: UInt64) -> Point<C> {
     let masks: InlineArray<16, UInt64> = ConstantTime.masks(window)
+    // Spans: an element of an array is read from a copy of all of it.
+    let (points, chosen) = (table.span, masks.span)
+    var out = points[0]
     for candidate in 1..<16 {
-      out = Point.select(masks[candidate], table[candidate], out)
+      out = Point.select(chosen[candidate], points[candidate], out)
     }
     return out
   }
 
   /// Runs to the end.
-  mutating func finish() -> Point<C> {
+  func finish() -> Point<C> {
     while !step() {}
     return sum
   }
 
   /// Overwrites the scalar and every intermediate point.
-  mutating func wipe() {
+  func wipe() {
     Wipe.words(&scalar)
     sum.wipe()
     for index in 0..<16 { table[index].wipe() }

@@ -5,14 +5,15 @@ public enum KDF {
   /// KDFa: SP 800-108 counter mode with HMAC; fills `out` with the leading ⌈bits/8⌉ bytes.
   ///
   /// The label's terminating zero is added here. If `bits` is no multiple of eight, the top bits of
-  /// the first byte are cleared. `out` must hold ⌈bits/8⌉ bytes; any further bytes are left alone.
+  /// the first byte are cleared. `out` must hold ⌈bits/8⌉ bytes; any further bytes are left alone. With
+  /// `skipped` blocks of a digest's size before it, `out` is what follows them.
   @inline(never)
   public static func a(
     _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
-    _ contextV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
+    _ contextV: borrowing Span<UInt8>, bits: Int, skipped: UInt32 = 0, into out: inout MutableSpan<UInt8>
   ) {
     let total = min(out.count, max(0, (bits &+ 7) / 8))
-    var counter: UInt32 = 0
+    var counter = skipped
     var done = 0
     while done < total {
       counter &+= 1

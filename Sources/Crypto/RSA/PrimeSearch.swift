@@ -9,13 +9,20 @@ struct PrimeSearch<let n: Int>: Sendable {
 
   var drbg: HMACDRBG
   var candidate: Number
-  /// The Miller-Rabin power under way, of the base drawn last.
-  var power: Exponentiation<n, n>?
+  /// What the next step does.
+  private(set) var phase = Phase.draw
+  /// The random base of the round, and the candidate's ring.
+  private var base: Number
+  private var ring: Montgomery<n>?
+  /// The Miller-Rabin power under way.
+  private var power: Exponentiation<n, n>?
   /// Trailing zeros of candidate - 1.
   var twos = 0
   var roundsLeft = 0
   /// Candidates drawn, for statistics.
   var drawn = 0
+
+  enum Phase: Sendable { case draw, sieve, base, ring, power }
 
   /// Rounds that keep the error below 2^-112 for random candidates (FIPS 186-5 table B.1).
   static var rounds: Int { n <= 16 ? 5 : 4 }
@@ -23,25 +30,52 @@ struct PrimeSearch<let n: Int>: Sendable {
   init(_ drbg: HMACDRBG) {
     self.drbg = drbg
     candidate = Limbs<n>.zero
+    base = Limbs<n>.zero
+    ring = nil
     power = nil
   }
 
-  /// Draws a candidate, or does one window of a power; true when `candidate` is a prime.
+  /// Does one phase, or one window of a power; true when `candidate` is a prime.
   mutating func step() -> Bool {
-    guard let running = power else {
+    switch phase {
+    case .draw:
       draw()
-      if isSieved() { start() }
-      return false
+      phase = .sieve
+    case .sieve:
+      phase = isSieved() ? .base : .draw
+      start()
+    case .base:
+      // A random number is the Montgomery form of a random base.
+      base = random()
+      phase = .ring
+    case .ring:
+      if ring == nil { ring = Montgomery<n>(candidate) }
+      startRound()
+      phase = .power
+    case .power:
+      guard let running = power else {
+        phase = .draw
+        return false
+      }
+      guard running.step() else { return false }
+      let passes = isWitnessed(running)
+      running.wipe()
+      power = nil
+      roundsLeft &-= 1
+      phase = passes && roundsLeft > 0 ? .base : .draw
+      return passes && roundsLeft == 0
     }
-    guard running.step() else { return false }
-    let passes = isWitnessed(running)
-    running.wipe()
-    power = nil
-    guard passes else { return false }
-    roundsLeft &-= 1
-    if roundsLeft == 0 { return true }
-    startRound()
     return false
+  }
+
+  /// Instructions that the next step takes at most.
+  var nextCost: Int {
+    switch phase {
+    case .draw, .base: n > 16 ? 150_000 : 110_000
+    case .sieve: n > 16 ? 180_000 : 130_000
+    case .ring: n > 16 ? 180_000 : 90_000
+    case .power: n > 16 ? 100_000 : 45_000
+    }
   }
 
   private mutating func random() -> Number {
@@ -84,19 +118,17 @@ struct PrimeSearch<let n: Int>: Sendable {
 
   private mutating func start() {
     roundsLeft = Self.rounds
+    ring = nil
     let even = Limbs<n>.subtract(candidate, Limbs<n>.small(1)).difference
     twos = 0
     while twos < 64 && Limbs<n>.bit(even, twos) == 0 { twos &+= 1 }
-    startRound()
   }
 
   private mutating func startRound() {
-    guard let ring = Montgomery<n>(candidate) else { return }
+    guard let ring else { return }
     var exponent = Limbs<n>.subtract(candidate, Limbs<n>.small(1)).difference
     for _ in 0..<twos { exponent = Limbs<n>.half(exponent) }
-    // A random number is the Montgomery form of a random base.
-    let base = ring.reduce(random())
-    power = Exponentiation(ring, base: base, exponent: exponent, bits: n &* 64)
+    power = Exponentiation(ring, base: ring.reduce(base), exponent: exponent, bits: n &* 64)
   }
 
   // Whether the power of the round speaks for a prime.
@@ -114,6 +146,7 @@ struct PrimeSearch<let n: Int>: Sendable {
 
   mutating func wipe() {
     Wipe.words(&candidate)
+    Wipe.words(&base)
     power?.wipe()
     drbg.wipe()
   }

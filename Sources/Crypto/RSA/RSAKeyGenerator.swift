@@ -6,11 +6,13 @@ final class RSAKeyGeneration<let n: Int>: @unchecked Sendable {
 
   var search: PrimeSearch<n>
   var first: Number?
+  var second: Number?
   var inversion: RSAInversion<n>?
 
   init(_ drbg: HMACDRBG) {
     search = PrimeSearch(drbg)
     first = nil
+    second = nil
     inversion = nil
   }
 
@@ -18,20 +20,29 @@ final class RSAKeyGeneration<let n: Int>: @unchecked Sendable {
 
   func step() -> Bool {
     if let inversion { return inversion.step() }
-    guard search.step() else { return false }
-    let found = search.candidate
-    guard let p = first else {
-      first = found
-      search = PrimeSearch(search.drbg)
+    if let p = first, let q = second {
+      if Self.areApart(p, q), let values = RSAValues<n>(p: p, q: q) {
+        inversion = RSAInversion(values)
+        search.wipe()
+      } else {
+        search = PrimeSearch(search.drbg)
+      }
+      second = nil
       return false
     }
-    if Self.areApart(p, found), let values = RSAValues<n>(p: p, q: found) {
-      inversion = RSAInversion(values)
-      search.wipe()
-    } else {
+    guard search.step() else { return false }
+    if first == nil {
+      first = search.candidate
       search = PrimeSearch(search.drbg)
+    } else {
+      second = search.candidate
     }
     return false
+  }
+
+  var nextCost: Int {
+    if inversion != nil { return n > 16 ? 100_000 : 45_000 }
+    return first != nil && second != nil ? 200_000 : search.nextCost
   }
 
   // |p - q| > 2^(bits - 100) (FIPS 186-5 §A.1.3 step 5.4), from the two highest limbs.
@@ -47,6 +58,10 @@ final class RSAKeyGeneration<let n: Int>: @unchecked Sendable {
     if var number = first {
       Wipe.words(&number)
       first = number
+    }
+    if var number = second {
+      Wipe.words(&number)
+      second = number
     }
     inversion?.wipe()
   }
@@ -69,6 +84,14 @@ public struct RSAKeyGenerator: Sendable {
     case 2048: job = .k2048(RSAKeyGeneration(drbg))
     case 3072: job = .k3072(RSAKeyGeneration(drbg))
     default: return nil
+    }
+  }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int {
+    switch job {
+    case .k2048(let generation): generation.nextCost
+    case .k3072(let generation): generation.nextCost
     }
   }
 

@@ -82,6 +82,9 @@ public struct RSAKeyLoader: Sendable {
     return RSAValues<n>(p: p, q: q)
   }
 
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int { publicKey.size > 256 ? 100_000 : 45_000 }
+
   /// Does a step of at most 250,000 instructions; true when the key is there.
   public mutating func step() -> Bool {
     guard !isDone else { return true }

@@ -6,7 +6,7 @@
 /// result^65537 gave the message back, so that a fault can't reveal a prime.
 final class RSAPrivatePower<let n: Int, let m: Int>: @unchecked Sendable {
   typealias Number = InlineArray<n, UInt64>
-  enum Stage: Sendable { case first, second, combine, check, done, failed }
+  enum Stage: Sendable { case first, between, second, combine, prepare, check, done, failed }
 
   let secrets: RSASecrets<n>
   let publicKey: RSAPublicKey
@@ -58,11 +58,20 @@ final class RSAPrivatePower<let n: Int, let m: Int>: @unchecked Sendable {
 
   deinit { wipe() }
 
+  var nextCost: Int {
+    switch stage {
+    case .first, .second: n > 16 ? 100_000 : 45_000
+    default: 200_000
+    }
+  }
+
   func step() -> Bool {
     switch stage {
     case .first:
       guard power.step() else { break }
       firstPower = power.power
+      stage = .between
+    case .between:
       if let next = Self.power(message, secrets.values.q, secrets.values.dq, blind) {
         power = next
         stage = .second
@@ -73,6 +82,8 @@ final class RSAPrivatePower<let n: Int, let m: Int>: @unchecked Sendable {
       if power.step() { stage = .combine }
     case .combine:
       combine()
+      stage = .prepare
+    case .prepare:
       check = RSAPublicPower<m>(publicKey, result.span)
       stage = check == nil ? .failed : .check
     case .check:
@@ -141,6 +152,14 @@ public struct RSAPrivateOperation: Sendable {
         return nil
       }
       job = .k3072(power)
+    }
+  }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int {
+    switch job {
+    case .k2048(let power): power.nextCost
+    case .k3072(let power): power.nextCost
     }
   }
 

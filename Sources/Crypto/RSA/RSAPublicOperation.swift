@@ -5,7 +5,10 @@ final class RSAPublicPower<let m: Int>: @unchecked Sendable {
   typealias Number = InlineArray<m, UInt64>
 
   let ring: Montgomery<m>
-  let base: Number
+  /// Squarings that the ring needs; then the message is taken into it.
+  var squaringsLeft = Montgomery<m>.squarings
+  var isEntered = false
+  var base: Number
   var power: Number
   let exponent: UInt32
   var bit: Int
@@ -13,20 +16,34 @@ final class RSAPublicPower<let m: Int>: @unchecked Sendable {
   /// Nil if the message is not below the modulus or the modulus is malformed.
   init?(_ key: RSAPublicKey, _ message: borrowing Span<UInt8>) {
     guard let modulus = Limbs<m>.number(key.modulus.span), let number = Limbs<m>.number(message),
-      Limbs<m>.less(number, modulus) != 0, let ring = Montgomery<m>(modulus)
+      Limbs<m>.less(number, modulus) != 0, let ring = Montgomery<m>(unsquared: modulus)
     else { return nil }
     self.ring = ring
     exponent = key.exponent
-    base = ring.enter(number)
-    power = base
+    base = number
+    power = number
     bit = 31 &- exponent.leadingZeroBitCount
   }
 
-  /// At most four multiplications; true when the power is complete.
+  /// At most four multiplications, of 48 limbs two; true when the power is complete.
   func step() -> Bool {
-    for _ in 0..<2 where bit > 0 {
+    let width = m > 32 ? 1 : 2
+    if squaringsLeft > 0 {
+      for _ in 0..<width where squaringsLeft > 0 {
+        ring.squareOnce()
+        squaringsLeft &-= 1
+      }
+      return false
+    }
+    guard isEntered else {
+      base = ring.enter(base)
+      power = base
+      isEntered = true
+      return false
+    }
+    for _ in 0..<width where bit > 0 {
       bit &-= 1
-      power = ring.multiply(power, power)
+      power = ring.squared(power)
       if exponent &>> UInt32(truncatingIfNeeded: bit) & 1 == 1 { power = ring.multiply(power, base) }
     }
     return bit == 0
@@ -60,6 +77,9 @@ public struct RSAPublicOperation: Sendable {
       job = .k3072(power)
     }
   }
+
+  /// Instructions that the next step takes at most.
+  public var nextCost: Int { 150_000 }
 
   /// Does a step of at most 250,000 instructions; true when the result is there.
   public mutating func step() -> Bool {

@@ -62,7 +62,7 @@ extension TDXMachine {
     case .rdtsc: (reason, length) = (VMXExitReason(rawValue: 16), 2)
     case .rdtscp: (reason, length) = (VMXExitReason(rawValue: 51), 3)
     case .pause: (reason, length) = (.pause, 2)
-    case SVMExitCode(rawValue: 0x8D): (reason, length) = (VMXExitReason(rawValue: 55), 3)
+    case SVMExitCode(rawValue: 0x8D): (reason, length) = (.xsetbv, 3)
     case SVMExitCode(rawValue: 0x79): (reason, length) = (VMXExitReason(rawValue: 14), 3)
     case SVMExitCode(rawValue: 0x7D): (reason, length) = (.taskSwitch, 0)
     // Descriptor tables: GDTR and IDTR, then LDTR and TR, reads and writes.

@@ -71,9 +71,10 @@ where Cycles: CycleCounter & Sendable {
     else { throw .malformed }
     try giveImage(pages)
     for index in UInt64(0)..<4 { try makePage(self.page(index)) }
-    let root = try fillHeader(pages, apicIDs, commandLine, memory)
+    try fillHeader(pages, apicIDs, commandLine, memory)
+    let start = try entryState(pages)
     try fillTables(page)
-    try fillState(root)
+    try fillState(start)
     try offer(apicIDs)
     return LaunchedGuest(
       context: VCPUContext(self.page(3)), callingArea: self.page(2),
@@ -115,21 +116,38 @@ where Cycles: CycleCounter & Sendable {
     guard hardware.storeGuest(value, width: 8, PhysicalAddress(address)) else { throw .fault }
   }
 
-  // The header and the guest's own page tables; answers CR3.
-  private func fillHeader(
-    _ pages: UInt64, _ list: ProcessorList, _ commandLine: [UInt8], _ memory: GuestMemoryPlan
-  ) throws(GuestLaunchError) -> UInt64 {
+  // How the image asks to be entered: 64-bit on its own page tables, or without paging at an address inside it.
+  private func entryState(_ pages: UInt64) throws(GuestLaunchError) -> GuestStart {
+    let entry = try load(Self.image &+ 0x80)
+    let isInside = entry >= Self.image && entry &- Self.image < pages << 12
+    switch try load(Self.image &+ 0x78) {
+    case 0: return .long64(entry: Self.image, root: try fillPageTables(pages))
+    case 1 where isInside: return .protected32(entry: UInt32(truncatingIfNeeded: entry))
+    case 2 where isInside: return .real(entry: UInt32(truncatingIfNeeded: entry))
+    default: throw .malformed
+    }
+  }
+
+  // The guest's own page tables get the encryption bit; answers CR3.
+  private func fillPageTables(_ pages: UInt64) throws(GuestLaunchError) -> UInt64 {
     let end = Self.image &+ pages << 12
     let root = try load(Self.image &+ 0x18)
     let tables = try load(Self.image &+ 0x20)
-    guard try load(Self.image &+ 0x10) == Self.magic, root % Frame.bytes == 0, tables % Frame.bytes == 0,
-      root >= Self.image, root < end, tables <= end &- root
+    guard root % Frame.bytes == 0, tables % Frame.bytes == 0, root >= Self.image, root < end,
+      tables <= end &- root
     else { throw .malformed }
     let bit = platform.privacy.privateMask
     for offset in stride(from: UInt64(0), to: tables, by: 8) {
       let entry = try load(root &+ offset)
       if entry & 1 == 1, bit != 0 { try store(entry | bit, root &+ offset) }
     }
+    return root | bit
+  }
+
+  private func fillHeader(
+    _ pages: UInt64, _ list: ProcessorList, _ commandLine: [UInt8], _ memory: GuestMemoryPlan
+  ) throws(GuestLaunchError) {
+    guard try load(Self.image &+ 0x10) == Self.magic else { throw .malformed }
     var below4G: UInt64 = 0
     for index in 0..<memory.count {
       if let region = memory[index], region.start.rawValue < 1 << 32 {
@@ -138,7 +156,8 @@ where Cycles: CycleCounter & Sendable {
     }
     let range = platform.plan.range
     let fields: [(UInt64, UInt64)] = [
-      (0x30, 1), (0x38, bit), (0x40, UInt64(list.count)), (0x48, range.start.rawValue), (0x50, range.bytes),
+      (0x30, 1), (0x38, platform.privacy.privateMask), (0x40, UInt64(list.count)),
+      (0x48, range.start.rawValue), (0x50, range.bytes),
       (0x58, below4G), (0x60, page(2).rawValue), (0x68, UInt64(driver.level.rawValue)),
       (0x70, driver.features.rawValue),
     ]
@@ -154,7 +173,6 @@ where Cycles: CycleCounter & Sendable {
         hardware.storeGuest(low >> 16, width: 2, place.advanced(by: 2))
       else { throw .fault }
     }
-    return root | bit
   }
 
   private func fillTables(_ launch: LaunchPage<MemorySource<Memory>>) throws(GuestLaunchError) {
@@ -182,12 +200,11 @@ where Cycles: CycleCounter & Sendable {
   }
 
   // RDI = index, RSI = the calling area.
-  private func fillState(_ root: UInt64) throws(GuestLaunchError) {
+  private func fillState(_ start: GuestStart) throws(GuestLaunchError) {
     var isGood = true
     let state = page(3)
     GuestState.words(
-      .long64(entry: Self.image, root: root), level: driver.level, features: driver.features, rdi: 0,
-      rsi: page(2).rawValue
+      start, level: driver.level, features: driver.features, rdi: 0, rsi: page(2).rawValue
     ) { word in
       let place = state.advanced(by: UInt64(truncatingIfNeeded: word.offset))
       isGood = hardware.storeGuest(word.value, width: 8, place) && isGood

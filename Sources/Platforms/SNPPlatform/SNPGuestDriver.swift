@@ -47,8 +47,8 @@ public final class SNPGuestDriver<Hardware: SNPHardware>: GuestPlatform, @unchec
     guard let word = pages.doorbell(of: hardware.cpu) else { return .dead }
     let answer = GHCBMSR(
       rawValue: ghcb.guarded { hardware.run(level, unless: word, has: Doorbell<Hardware>.pending) })
-    let taken = doorbell.drain()
-    _ = taken
+    // Without an event there is nothing to take, and nothing to lock.
+    if hardware.loadShared32(word) & Doorbell<Hardware>.pending != 0 { _ = doorbell.drain() }
     if answer == .runVMPL(level) { return .handled }
     guard answer.code == .runVMPLResponse else { return .refused }
     return answer.upper == 0 ? .returned : .refused
@@ -68,9 +68,19 @@ public final class SNPGuestDriver<Hardware: SNPHardware>: GuestPlatform, @unchec
   /// Source: reference A.4 step 1; VINTR_CTRL bit 63 is BUSY (B.1.3).
   public func closeGate(_ context: VCPUContext) -> Bool { hardware.closeGate(context.address) }
   /// Sets EFER.SVME; x86 orders it behind every earlier store.
-  public func openGate(_ context: VCPUContext) {
-    guard let efer = load(context, VMSAField.efer) else { return }
-    store(context, VMSAField.efer, efer | VMSAField.eferSVME)
+  public func openGate(_ context: VCPUContext) { hardware.openGate(context.address) }
+  /// In one piece.
+  @inline(__always) public func takeCall(
+    _ context: VCPUContext, at area: PhysicalAddress, into registers: inout CallRegisters
+  ) -> UInt64? {
+    hardware.takeCall(context.address, area, into: &registers).map { UInt64($0) }
+  }
+  /// In one piece where RAX and RCX are all there is.
+  @inline(__always) public func answer(
+    _ reply: CallReply, to context: VCPUContext, at area: PhysicalAddress
+  ) {
+    if reply.rdx != nil || reply.r8 != nil { write(reply, to: context) }
+    hardware.answerCall(context.address, area, rax: UInt64(reply.result), rcx: reply.rcx)
   }
   /// GUEST_EXITCODE is VMGEXIT (reference A.4 step 3).
   public func exitedByCall(_ context: VCPUContext) -> Bool {
@@ -161,7 +171,11 @@ public final class SNPGuestDriver<Hardware: SNPHardware>: GuestPlatform, @unchec
 
   /// RMPADJUST of VMPL1 up to the guest's level (reference A.12, rule 10).
   public func grant(_ address: PhysicalAddress, _ size: GuestPageSize) throws(PageFailure) {
-    for number in 1...level.rawValue { try adjust(address, size, VMPL(rawValue: number), .full) }
+    var number: UInt8 = 1
+    while number <= level.rawValue {
+      try adjust(address, size, VMPL(rawValue: number), .full)
+      number &+= 1
+    }
   }
   /// RMPADJUST of every level but VMPL0 (reference A.6, PVALIDATE step 3).
   public func revoke(_ address: PhysicalAddress, _ size: GuestPageSize) throws(PageFailure) {

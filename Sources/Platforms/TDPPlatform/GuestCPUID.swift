@@ -1,5 +1,6 @@
 // GuestCPUID: what an L2 finds in CPUID: the module's answers without what L1 keeps to itself, topology, and no host's word.
 import Seams
+import TDX
 import X86
 
 /// The answers for one L2 vCPU.
@@ -14,10 +15,10 @@ struct GuestCPUID<Hardware: TDXHardware> {
   /// How many there are.
   let count: UInt32
 
-  /// What the registers are to hold; `cr4` is asked for the one leaf that shows a bit of it.
-  func answer(_ leaf: UInt32, _ subleaf: UInt32, cr4: () -> UInt64) -> CPUIDResult {
+  /// What the registers are to hold; `fields` are the L2's, for the one leaf that shows a bit of CR4.
+  func answer(_ leaf: UInt32, _ subleaf: UInt32, _ fields: L2Fields<Hardware>) -> CPUIDResult {
     switch leaf {
-    case 1: return features(cr4())
+    case 1: return features(fields.read(.cr4))
     case 0xB, 0x1F: return topology(subleaf)
     case 0x21: return .zero
     case 0x4000_0000: return CPUIDResult(eax: leaf, ebx: Self.name.0, ecx: Self.name.1, edx: Self.name.2)

@@ -23,9 +23,12 @@ final class L2Requests: Sendable {
     mark.store(1, ordering: .sequentiallyConsistent)
   }
 
+  /// Whether there may be any.
+  @inline(__always) var mayHaveSome: Bool { mark.load(ordering: .relaxed) != 0 }
+
   /// Whether there may be any; clears the mark, before the bits are taken, so that none stays behind unmarked.
   var isMarked: Bool {
-    mark.load(ordering: .relaxed) != 0 && mark.exchange(0, ordering: .sequentiallyConsistent) != 0
+    mayHaveSome && mark.exchange(0, ordering: .sequentiallyConsistent) != 0
   }
 
   /// Takes the vectors from 64 × `word`.

@@ -16,10 +16,10 @@ struct L2Start: Equatable, Sendable {
 
   /// MSRs that the L2 reads and writes without an exit: those that the module or hardware switches, and those that L1
   /// never uses (reference tdx.md B.1, D.3).
-  static let passedMSRs: InlineArray<13, UInt32> = [
+  static let passedMSRs: InlineArray<14, UInt32> = [
     0x808, 0x174, 0x175, 0x176, 0x277, 0xC000_0081, 0xC000_0082, 0xC000_0084, 0xC000_0100, 0xC000_0101,
     0xC000_0102,
-    0xC000_0103, 0x48,
+    0xC000_0103, 0x48, 0xDA0,
   ]
   /// And those it only reads: TSC, EFER, and what the virtual-APIC page shows of the priority.
   static let readMSRs: InlineArray<3, UInt32> = [0x10, 0xC000_0080, 0x80A]
@@ -27,8 +27,8 @@ struct L2Start: Equatable, Sendable {
   static let writtenMSRs: InlineArray<2, UInt32> = [0x80B, 0x83F]
 
   /// The words of the bitmap in which those lie; all others stay all ones, as the module made them.
-  private static let words: InlineArray<14, Int> = [
-    0x00, 0x01, 0x05, 0x09, 0x20, 0x82, 0x84, 0x100, 0x101, 0x105, 0x109, 0x120, 0x182, 0x184,
+  private static let words: InlineArray<16, Int> = [
+    0x00, 0x01, 0x05, 0x09, 0x20, 0x36, 0x82, 0x84, 0x100, 0x101, 0x105, 0x109, 0x120, 0x136, 0x182, 0x184,
   ]
 
   /// Writes controls and state of this vCPU's L2; false if the module refuses a field.

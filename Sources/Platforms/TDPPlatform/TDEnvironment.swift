@@ -19,6 +19,8 @@ public enum TDRefusal: Error, Equatable, Sendable {
 public struct TDEnvironment: Equatable, Sendable {
   /// TDG.VP.INFO on the boot CPU.
   public let information: TDInformation
+  /// XFAM: the extended states that it may use.
+  public let xfam: UInt64
   /// L2 VMs that this TD may have; 0 if the module can't partition.
   public let l2Count: UInt8
 
@@ -46,6 +48,9 @@ public struct TDEnvironment: Equatable, Sendable {
     _ = calls.writeTD(.notifyEnables, 0, mask: .max)
     try Self.refusePendingExceptions(information, calls)
     self.information = information
+    let states = calls.readTD(.xfam)
+    guard states.status == .success else { throw .module }
+    xfam = states.value
     var count: UInt8 = 0
     if information.hasSystemRead {
       let features = calls.readSystem(.tdxFeatures0)

@@ -75,9 +75,7 @@ extension TDPGuestDriver {
     case .cpuid:
       let words = GuestCPUID(
         hardware: hardware, index: processor.cpu.rawValue, count: UInt32(truncatingIfNeeded: processors.count)
-      ).answer(UInt32(truncatingIfNeeded: registers[12]), UInt32(truncatingIfNeeded: registers[13])) {
-        fields.read(.cr4)
-      }
+      ).answer(UInt32(truncatingIfNeeded: registers[12]), UInt32(truncatingIfNeeded: registers[13]), fields)
       registers[12] = UInt64(words.eax)
       registers[13] = UInt64(words.ebx)
       registers[14] = UInt64(words.ecx)

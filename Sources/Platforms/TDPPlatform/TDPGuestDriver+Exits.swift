@@ -37,6 +37,7 @@ extension TDPGuestDriver {
     case .wbinvd, .invd, .pause:
       // Nothing of the guest's memory is uncached: there is nothing to write back.
       registers.rip = registers.rip &+ stay.instructionLength
+    case .xsetbv: extendedControl(stay, registers, processor)
     case .rdpmc: processor.raise(13, errorCode: 0)
     case .tripleFault:
       return .ended(die(processor, "triple fault", UInt64(stay.reason.rawValue)))
@@ -59,9 +60,7 @@ extension TDPGuestDriver {
   private func cpuid(_ registers: L2Registers<Window>, _ processor: L2Processor) {
     let words = GuestCPUID(
       hardware: hardware, index: processor.cpu.rawValue, count: UInt32(truncatingIfNeeded: processors.count)
-    ).answer(UInt32(truncatingIfNeeded: registers.rax), UInt32(truncatingIfNeeded: registers.rcx)) {
-      fields.read(.cr4)
-    }
+    ).answer(UInt32(truncatingIfNeeded: registers.rax), UInt32(truncatingIfNeeded: registers.rcx), fields)
     registers.rax = UInt64(words.eax)
     registers.rbx = UInt64(words.ebx)
     registers.rcx = UInt64(words.ecx)
@@ -178,6 +177,20 @@ extension TDPGuestDriver {
       return false
     }
     return fields.write(.cr4, value, mask: L2Start.writableCR4)
+  }
+
+  // XCR0 is the CPU's and nobody switches it (B.1): what the TD may have is executed for the L2, as this kernel uses none
+  // of it. SDM 2D, XSETBV: #UD without CR4.OSXSAVE, else #GP(0).
+  private func extendedControl(
+    _ stay: L2Stay, _ registers: L2Registers<Window>, _ processor: L2Processor
+  ) {
+    guard fields.read(.cr4) & 1 << 18 != 0 else { return processor.raise(6) }
+    let value = registers.rax & 0xFFFF_FFFF | registers.rdx << 32
+    guard stay.cpl == 0, registers.rcx & 0xFFFF_FFFF == 0, states.allows(value) else {
+      return processor.raise(13, errorCode: 0)
+    }
+    hardware.setExtendedControl(value)
+    registers.rip = registers.rip &+ stay.instructionLength
   }
 
   // A page that is not the L2's: it gets what an L1 would get for a page that it has not accepted, #VE, and can ask what

@@ -28,6 +28,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
   private let isAlone: @Sendable () -> Bool
   private let flushOwn: @Sendable () -> Void
   let rights = L2Rights()
+  let states: ExtendedState
 
   /// The guest of `platform` with `vcpuCount` vCPUs; nil if the TD has none, or the plan no pages for so many.
   ///
@@ -46,6 +47,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     calls = ModuleCalls(platform.hardware)
     fields = L2Fields(platform.hardware, vm: 1)
     information = environment.information
+    states = ExtendedState(xfam: environment.xfam)
     console = platform.console
     self.window = window
     controller = platform.controller
@@ -126,7 +128,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     }
     processor.hasCalled = false
     for _ in 0..<Self.exitsPerStay {
-      collect(processor)
+      if processor.requests.mayHaveSome || processor.apic.expiry != .max { collect(processor) }
       arm(processor, deadline)
       deliver(processor)
       let stay = run(processor)

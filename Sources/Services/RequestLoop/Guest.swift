@@ -11,12 +11,19 @@ public final class Guest: Sendable {
   public let pages: PageStates
   /// Its vCPUs.
   public let vcpus: VCPUTable
-  private let words = SharedWords(count: 16)
+  private let words: SharedWords
+  private let available: AtomicCell
+  private let told: AtomicCell
 
   /// A guest of `regions`, of which every page is outside until `pages.assign`, on `cpuCount` CPUs.
   public init(regions: [GuestRegion], cpuCount: Int, words: SharedWords? = nil) {
     pages = PageStates(regions, words: words)
     vcpus = VCPUTable(cpuCount: cpuCount)
+    let own = SharedWords(count: 16)
+    self.words = own
+    // On lines of their own: the first is everybody's, the second the start-up vCPU's CPU's.
+    available = own.line(0)[0]
+    told = own.line(1)[0]
   }
 
   /// Registers the vCPU that the guest starts with, or one that the kernel starts itself.
@@ -35,13 +42,13 @@ public final class Guest: Sendable {
 
   /// What SVSM_MEM_AVAILABLE in the start-up vCPU's calling area is to say (reference snp-svsm.md A.6, WITHDRAW_MEM).
   public var isMemoryAvailable: Bool {
-    get { words[0].loadRelaxed() != 0 }
-    set { words[0].storeRelaxed(newValue ? 1 : 0) }
+    get { available.loadRelaxed() != 0 }
+    set { available.storeRelaxed(newValue ? 1 : 0) }
   }
 
   /// What the calling area was last told; the start-up vCPU's CPU only.
   var wasMemoryAvailable: Bool {
-    get { words[8].loadRelaxed() != 0 }
-    set { words[8].storeRelaxed(newValue ? 1 : 0) }
+    get { told.loadRelaxed() != 0 }
+    set { told.storeRelaxed(newValue ? 1 : 0) }
   }
 }

@@ -2,6 +2,7 @@
 import SVSMProtocol
 public import Seams
 import TaskRuntime
+import Tasks
 import X86
 
 /// Enters the guest whenever nothing is ready on its CPU, and serves each call within itself; one per CPU, selected by the board.
@@ -23,6 +24,7 @@ public struct RequestLoop<
   private let guest: Guest
   private let core: CoreService<Platform, Exchange>
   private let table: Table
+  private let newest: AtomicCell
 
   /// The loop of CPU `cpu` for `guest`, with the protocols of `table` besides Core.
   public init(cpu: Int, platform: Platform, exchange: Exchange, guest: Guest, table: Table) {
@@ -30,6 +32,7 @@ public struct RequestLoop<
     self.platform = platform
     self.guest = guest
     self.table = table
+    newest = guest.vcpus.newest(cell: cpu)
     core = CoreService(platform: platform, exchange: exchange, guest: guest)
   }
 
@@ -54,46 +57,110 @@ public struct RequestLoop<
     case gone
   }
 
+  /// What ended a stay with the guest.
+  private enum Stay {
+    /// Something else is ready, or may be.
+    case turn
+    /// There is no vCPU to enter; wakes are held.
+    case rest
+    /// A call that may have to wait, its vCPU claimed and its gate closed.
+    case call(GuestCall)
+    /// Another CPU decides about a vCPU that came back.
+    case undecided
+  }
+
+  /// What a vCPU came back with.
+  private enum Return {
+    case answered
+    case nothing
+    case gone
+    case undecided
+    case call(GuestCall)
+  }
+
   /// The task's life.
   public nonisolated(nonsending) func run() async {
     Executor.becomeIdleTask()
     var seat = Seat()
-    var mayEnter = true
+    var hasReturned = false
     await Executor.idleTurn()
     while true {
-      renew(&seat)
-      platform.holdWakes()
-      guard let vcpu = seat.own ?? seat.older, mayEnter else {
-        mayEnter = true
+      switch stay(&seat, hasReturned) {
+      case .turn:
+        hasReturned = false
+        await Executor.idleTurn()
+      case .rest:
         switch prepare(.halting) {
         case .rest(let deadline): platform.halt(until: deadline)
         case .stay: platform.releaseWakes()
         }
-        await Executor.idleTurn()
         // A host runs a vCPU as soon as the guest has started it: its call may be what ended the rest.
-        renew(&seat)
-        await serve(&seat)
-        continue
-      }
-      guard case .rest(let deadline) = prepare(.inGuest) else {
-        platform.releaseWakes()
+        hasReturned = true
         await Executor.idleTurn()
-        continue
-      }
-      let exit = platform.enter(guest.vcpus.context(vcpu), until: deadline)
-      endRest()
-      switch exit {
-      case .returned:
-        // A vCPU made meanwhile may be the one that came back.
-        renew(&seat)
-        await serve(&seat)
-      case .handled: break
-      case .refused, .dead: mayEnter = false
+      case .call(let call):
+        hasReturned = false
+        _ = await finish(call)
+      case .undecided:
+        hasReturned = true
+        await Executor.idleTurn()
       }
     }
   }
 
+  /// Enters the guest and answers what can be answered at once, until there is something else to do.
+  ///
+  /// Not async: a call that does not wait needs no frame of the task's memory.
+  private func stay(_ seat: inout Seat, _ hasReturned: Bool) -> Stay {
+    var hasReturned = hasReturned
+    while true {
+      // A vCPU made meanwhile may be the one that came back.
+      renew(&seat)
+      if hasReturned, let end = serveAtOnce(&seat) { return end }
+      platform.holdWakes()
+      guard let vcpu = seat.own ?? seat.older else { return .rest }
+      guard case .rest(let deadline) = prepare(.inGuest) else {
+        platform.releaseWakes()
+        return .turn
+      }
+      let exit = platform.enter(guest.vcpus.context(vcpu), until: deadline)
+      endRest()
+      switch exit {
+      case .returned: hasReturned = true
+      case .handled: hasReturned = false
+      case .refused, .dead:
+        platform.holdWakes()
+        return .rest
+      }
+    }
+  }
+
+  @inline(__always) private func serveAtOnce(_ seat: inout Seat) -> Stay? {
+    if let vcpu = seat.own {
+      switch take(vcpu) {
+      case .answered: return nil
+      case .nothing: break
+      case .gone: seat.own = nil
+      case .undecided: return .undecided
+      case .call(let call): return .call(call)
+      }
+    }
+    guard let vcpu = seat.older else { return nil }
+    return serveOlder(vcpu, &seat)
+  }
+
+  @inline(never) private func serveOlder(_ vcpu: VCPUHandle, _ seat: inout Seat) -> Stay? {
+    switch take(vcpu) {
+    case .answered, .nothing: return nil
+    case .gone:
+      seat.older = nil
+      return nil
+    case .undecided: return .undecided
+    case .call(let call): return .call(call)
+    }
+  }
+
   // Closures of functions that are not async: `flush: platform.flush` in one makes an object that is never freed (6.3.1).
+  // And they capture the loop itself: a reference taken out of it would be retained and released for each call.
   private func prepare(_ state: OwnerState) -> RestDecision {
     Executor.prepareToRest(as: state) { platform.flush() }
   }
@@ -102,8 +169,8 @@ public struct RequestLoop<
 
   /// Takes the newest vCPU of this CPU, if another CPU has made one.
   @inline(__always) public func renew(_ seat: inout Seat) {
-    let newest = guest.vcpus.newest(of: cpu)
-    if newest != seat.own { change(&seat, to: newest) }
+    let word = newest.loadAcquire()
+    if word != seat.own?.rawValue ?? 0 { change(&seat, to: word == 0 ? nil : VCPUHandle(rawValue: word)) }
   }
 
   @inline(never) private func change(_ seat: inout Seat, to newest: VCPUHandle?) {
@@ -118,72 +185,84 @@ public struct RequestLoop<
 
   /// Serves the call with which the guest came back, of whichever vCPU it is.
   public nonisolated(nonsending) func serve(_ seat: inout Seat) async {
-    if let vcpu = seat.own {
-      switch await serveExit(of: vcpu) {
-      case .served: return
-      case .nothing: break
-      case .gone: seat.own = nil
-      }
+    if case .call(let call) = serveAtOnce(&seat), await finish(call) == .gone {
+      if seat.own == call.vcpu { seat.own = nil } else { seat.older = nil }
     }
-    if let vcpu = seat.older, await serveExit(of: vcpu) == .gone { seat.older = nil }
   }
 
   /// What follows when a vCPU has come back: the steps of a call in the protocol's order.
   ///
   /// Rule: reference snp-svsm.md A.4, D.1 to D.5.
   public nonisolated(nonsending) func serveExit(of vcpu: VCPUHandle) async -> ExitService {
+    switch take(vcpu) {
+    case .answered: return .served
+    case .nothing, .undecided: return .nothing
+    case .gone: return .gone
+    case .call(let call): return await finish(call)
+    }
+  }
+
+  /// Takes a vCPU back, with its call if it made one, and answers that if it can be done at once.
+  @inline(__always) private func take(_ vcpu: VCPUHandle) -> Return {
     let memory = HardwareMemory()
     let record = guest.vcpus.record(vcpu)
     switch record.slot.reclaim(in: memory) {
     case .claimed: break
-    case .undecided: return .nothing
+    case .undecided: return .undecided
     case .gone: return .gone
     }
+    guard record.generation == vcpu.generation else {
+      record.slot.resume(in: memory)
+      return .gone
+    }
+    var registers = CallRegisters(rax: 0, rcx: 0, rdx: 0, r8: 0, r9: 0)
+    guard let word = platform.takeCall(record.context, at: record.callingArea, into: &registers) else {
+      record.slot.resume(in: memory)
+      return .nothing
+    }
+    guard CallingArea(rawValue: word).pending == .requested else {
+      reply(CallReply(.invalidFormat), record)
+      return .answered
+    }
+    if registers.rax == CallID.queryProtocol.rax {
+      reply(core.queryProtocol(rcx: registers.rcx, table), record)
+      return .answered
+    }
+    let call = GuestCall(registers, vcpu: vcpu)
+    guard call.id.protocolID == .core, let outcome = core.serveAtOnce(call, table) else { return .call(call) }
+    return conclude(record, outcome) ? .answered : .gone
+  }
+
+  private nonisolated(nonsending) func finish(_ call: GuestCall) async -> ExitService {
+    let reply = call.id.protocolID == .core ? await core.serve(call) : await table.serve(call)
+    return conclude(guest.vcpus.record(call.vcpu), .reply(reply)) ? .served : .gone
+  }
+
+  /// Answers a call and leaves the vCPU to the guest; false if it has ended.
+  @inline(__always) private func conclude(_ record: VCPURecord, _ outcome: CallOutcome) -> Bool {
     let context = record.context
-    guard platform.closeGate(context) else {
-      record.slot.enter(in: memory)
-      return .nothing
-    }
-    let pending = pendingCall(record.callingArea)
-    guard pending != .none, platform.exitedByCall(context) else {
-      platform.openGate(context)
-      record.slot.enter(in: memory)
-      return .nothing
-    }
-    let call = GuestCall(platform.callRegisters(context), vcpu: vcpu)
-    switch pending == .reserved ? .reply(CallReply(.invalidFormat)) : await dispatch(call) {
-    case .ended: return .gone
-    case .reply(let reply):
-      platform.write(reply, to: context)
-      clearCall(record.callingArea)
+    switch outcome {
+    case .ended: return false
+    case .reply(let answer):
+      reply(answer, record)
+      return true
     case .remapped(let old):
-      platform.write(CallReply(.success), to: context)
-      clearCall(PhysicalAddress(old))
+      if record.isStartUp {
+        // The new area's header is zero.
+        guest.wasMemoryAvailable = false
+        tellMemoryAvailable(record.callingArea)
+      }
+      platform.answer(CallReply(.success), to: context, at: PhysicalAddress(old))
       guest.pages.releaseCallingArea(PhysicalAddress(old))
     }
+    record.slot.resume(in: HardwareMemory())
+    return true
+  }
+
+  @inline(__always) private func reply(_ reply: CallReply, _ record: VCPURecord) {
     if record.isStartUp { tellMemoryAvailable(record.callingArea) }
-    platform.openGate(context)
-    record.slot.enter(in: memory)
-    return .served
-  }
-
-  private nonisolated(nonsending) func dispatch(_ call: GuestCall) async -> CallOutcome {
-    if call.id.protocolID == .core { return await core.serve(call, table) }
-    return .reply(await table.serve(call))
-  }
-
-  /// What the calling area says; none if the host took it away (D.13).
-  private func pendingCall(_ area: PhysicalAddress) -> CallingArea.Pending {
-    do throws(GuestMemoryFault) {
-      return try CallingArea(rawValue: platform.loadWord(area)).pending
-    } catch {
-      return .none
-    }
-  }
-
-  /// Clears SVSM_CALL_PENDING; a calling area that the host took away is the guest's loss.
-  private func clearCall(_ area: PhysicalAddress) {
-    do throws(GuestMemoryFault) { try platform.storeByte(0, area) } catch {}
+    platform.answer(reply, to: record.context, at: record.callingArea)
+    record.slot.resume(in: HardwareMemory())
   }
 
   @inline(__always) private func tellMemoryAvailable(_ area: PhysicalAddress) {

@@ -1,4 +1,5 @@
 // Metrics+Requests: a guest's request through its calling area, whole and in its parts, served by the request loop.
+import GuestScript
 import Latency
 import RequestLoop
 import SVSMProtocol
@@ -23,7 +24,7 @@ final class Request: LatencyMetric, @unchecked Sendable {
 
   private let call: Call
   private let part: Part
-  private let words = SharedWords(count: 16)
+  private let state = ScriptedState(words: 1)
   private let guest = Guest(regions: [GuestRegion(firstPage: 0, pageCount: 64)], cpuCount: 1)
   private let vcpu: VCPUHandle?
 
@@ -67,8 +68,8 @@ final class Request: LatencyMetric, @unchecked Sendable {
     case .whole: (.exit, .entry)
     case .decode: (.exit, .decoded)
     case .dispatch: (.decoded, .handling)
-    case .handler: (call == .core ? .decoded : .handling, .handled)
-    case .reply: (.handled, .entry)
+    case .handler: call == .core ? (.decoded, .replied) : (.handling, .handled)
+    case .reply: (call == .core ? .replied : .handled, .entry)
     }
   }
 
@@ -77,26 +78,25 @@ final class Request: LatencyMetric, @unchecked Sendable {
   }
 
   /// Does `count` calls; each must be answered with success and find its calling area cleared.
-  private nonisolated(nonsending) func serve<Marks: RequestMarks>(
+  private nonisolated(nonsending) func serve<Marks: GuestScript>(
     _ count: UInt64, _ marks: Marks, before: () -> Void, after: () -> Void
   ) async {
     guard let vcpu else { return }
-    let platform = ScriptedGuest(marks, words)
+    let area = state.cell(PhysicalAddress(0x2000))
     let loop = RequestLoop(
-      cpu: 0, platform: platform, exchange: NoExchange(), guest: guest,
+      cpu: 0, platform: ScriptedGuest(marks, state), exchange: NoMemoryExchange(), guest: guest,
       table: CoreOnly().with(NullProtocol(marks: marks)))
     for _ in 0..<count {
-      platform.rax.storeRelaxed(identifier.rax)
+      state.rax.storeRelaxed(identifier.rax)
       // Core's own version 1.
-      platform.rcx.storeRelaxed(1)
-      platform.result.storeRelaxed(.max)
-      platform.area.storeRelaxed(1)
+      state.rcx.storeRelaxed(1)
+      area.storeRelaxed(1)
       before()
       marks.pass(.exit)
       let service = await loop.serveExit(of: vcpu)
       marks.pass(.entry)
       after()
-      if service != .served || platform.result.loadRelaxed() != 0 || platform.area.loadRelaxed() & 0xFF != 0 {
+      if service != .served || state.rax.loadRelaxed() != 0 || area.loadRelaxed() & 0xFF != 0 {
         ThisCPU.fatal("a scripted request was not answered")
       }
     }
@@ -112,7 +112,7 @@ final class Request: LatencyMetric, @unchecked Sendable {
       }
       return
     }
-    let marks = PartMarks(words)
+    let marks = PartMarks()
     marks.from.storeRelaxed(points.from.rawValue)
     marks.to.storeRelaxed(points.to.rawValue)
     await serve(count, marks) {

@@ -4,15 +4,13 @@ public import Seams
 
 /// Time from a counter of known rate, randomness from a source whose words pass the health tests.
 ///
-/// Unchecked: only whoever has taken the TPM (`VTPMState.take`) asks for either.
-public final class SeededHost<Source: SeedSource & Sendable, Time: Clock & Sendable>: VTPMHost,
-  @unchecked Sendable
-{
+/// Only whoever has taken the TPM (`VTPMState.take`) asks for either.
+public struct SeededHost<Source: SeedSource & Sendable, Time: Clock & Sendable>: VTPMHost {
   /// Tries per word; RDSEED runs dry for a moment when all CPUs ask.
   private static var attempts: Int { 1_000 }
   private let source: Source
   private let clock: Time
-  private var health = EntropyHealth()
+  private let health = SharedHealth()
 
   /// The host over `source` and `clock`.
   public init(source: Source, clock: Time) {
@@ -41,8 +39,13 @@ public final class SeededHost<Source: SeedSource & Sendable, Time: Clock & Senda
   private func word() -> UInt64? {
     for _ in 0..<Self.attempts {
       guard let word = source.seed() else { continue }
-      return health.accept(word) ? word : nil
+      return health.tests.accept(word) ? word : nil
     }
     return nil
   }
+}
+
+// A class of its own, not generic: a task's closure can't hold a generic one (6.3.1).
+private final class SharedHealth: @unchecked Sendable {
+  var tests = EntropyHealth()
 }

@@ -21,7 +21,7 @@ extension TPMEngine {
     }
   }
 
-  /// Key and IV of a context, never the same twice: the sequence number goes in.
+  /// Key and first counter of a context, never the same twice: the sequence number goes in.
   private func contextKey(_ hierarchy: UInt32, _ sequence: UInt64, _ handle: UInt32) -> Digest {
     var first = Writer()
     first.u64(sequence)
@@ -48,7 +48,7 @@ extension TPMEngine {
     var iv = InlineArray<16, UInt8>(repeating: 0)
     for index in 0..<16 { iv[index] = key[32 &+ index] }
     var span = data.mutableSpan
-    _ = cipher.apply(.cfb, encrypting: encrypting, iv: &iv, &span)
+    _ = cipher.apply(.ctr, encrypting: encrypting, iv: &iv, &span)
     cipher.wipe()
   }
 
@@ -59,7 +59,7 @@ extension TPMEngine {
     var body = Writer()
     var hierarchy = Handle.null
     var savedHandle = handle
-    var sequence: UInt64
+    let sequence: UInt64
     if let slot = slotIndex(handle) {
       sequence = volatile.objectContext &+ 1
       body.u64(sequence)
@@ -73,7 +73,6 @@ extension TPMEngine {
         savedHandle = 0x8000_0001
         running.sequence.write(&body)
       }
-      volatile.objectContext = sequence
     } else {
       guard let session = session(handle) else { throw .code(.referenceHandle(1)) }
       sequence = volatile.sessionContext &+ 1
@@ -85,14 +84,23 @@ extension TPMEngine {
       }
       body.u64(sequence)
       session.write(&body)
+    }
+    let encrypted = recall()
+    guard let data = encrypted?.bytes else {
+      var data = body.bytes
+      body.wipe()
+      cryptContext(contextKey(hierarchy, sequence, savedHandle), encrypting: true, &data)
+      throw remember(bytes: data)
+    }
+    body.wipe()
+    if Handle.isSession(handle) {
       volatile.sessionContext = sequence
       flush(session: handle)
       volatile.sessions[Int(handle & 0xFFFFFF)] = .saved(sequence)
+    } else {
+      volatile.objectContext = sequence
     }
     cancelOrderly()
-    var data = body.bytes
-    body.wipe()
-    cryptContext(contextKey(hierarchy, sequence, savedHandle), encrypting: true, &data)
     out.u64(sequence)
     out.u32(savedHandle)
     out.u32(hierarchy)
@@ -118,8 +126,11 @@ extension TPMEngine {
     let integrity: Digest
     do throws(Stop) { integrity = try reader.sized() } catch { throw .parameter(.integrity, 1) }
     var data = Array(blob[reader.offset...])
-    guard contextIntegrity(hierarchy, sequence, savedHandle, data).matches(integrity.span) else {
-      throw .parameter(.integrity, 1)
+    if recall() == nil {
+      guard contextIntegrity(hierarchy, sequence, savedHandle, data).matches(integrity.span) else {
+        throw .parameter(.integrity, 1)
+      }
+      throw remember()
     }
     guard isEnabled(hierarchy) else { throw .parameter(.hierarchy, 1) }
     cryptContext(contextKey(hierarchy, sequence, savedHandle), encrypting: false, &data)

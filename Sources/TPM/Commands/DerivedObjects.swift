@@ -35,27 +35,38 @@ extension TPMEngine {
       }
     }
     try requireSlot()
+    let seeded = recall()
+    guard var source = seeded?.source else {
+      throw remember(source: derivedSource(hash, parent, label, context))
+    }
+    defer { source.wipe() }
     var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
     object.auth = auth
-    var labelled = Writer()
-    labelled.sized(label)
-    var seed = KDF.a(
-      hash, key: parent.secret.span, label: "DERIVE", labelled.bytes.span, context.span, bits: 512)
-    let none = InlineArray<1, UInt8>(repeating: 0)
-    var source = HMACDRBG(
-      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
-    seed.wipe()
     // A keyed hash or cipher takes its bits from the derivation as if the TPM had made them.
     object.area.attributes |= ObjectAttribute.sensitiveDataOrigin
     try fill(&object, FixedBytes(), &source)
     object.area.attributes = area.attributes
-    source.wipe()
     object.name = object.area.name
     object.qualify(parent.qualifiedName)
     c.responseHandle = try place(.object(object))
     out.u16(0)
     object.area.writeSized(&out)
     out.sized(object.name)
+  }
+
+  @inline(never)
+  private func derivedSource(
+    _ hash: HashAlgorithm, _ parent: TPMObject, _ label: Digest, _ context: Digest
+  ) -> HMACDRBG {
+    var labelled = Writer()
+    labelled.sized(label)
+    var seed = KDF.a(
+      hash, key: parent.secret.span, label: "DERIVE", labelled.bytes.span, context.span, bits: 512)
+    let none = InlineArray<1, UInt8>(repeating: 0)
+    let source = HMACDRBG(
+      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    seed.wipe()
+    return source
   }
 
   /// TPMS_DERIVE, which fills the reader.

@@ -38,31 +38,33 @@ extension TPMEngine {
   mutating func makePrimary(
     _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
+    let seeded = recall()
+    guard var source = seeded?.source else {
+      throw remember(source: primarySource(hierarchy, area, data))
+    }
+    defer { source.wipe() }
+    if let made = recall()?.object { return made }
     var parentName = Name()
     parentName.append(big: hierarchy)
     var object = TPMObject(area: area, hierarchy: hierarchy, parentName: parentName)
     object.auth = auth
     object.isPrimary = true
-    var source = primarySource(hierarchy, area, data)
     try fill(&object, data, &source)
-    source.wipe()
     object.qualify(parentName)
-    return object
+    throw remember(object, forgets: true)
   }
 
   private mutating func makeChild(
     _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> TPMObject {
+    if let made = recall()?.object { return made }
     var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
     object.auth = auth
-    let seed = drbg.bytes(48)
-    let none = InlineArray<1, UInt8>(repeating: 0)
-    var source = HMACDRBG(
-      .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
+    var source = drbg
     try fill(&object, data, &source)
-    source.wipe()
+    drbg = source
     object.qualify(parent.qualifiedName)
-    return object
+    throw remember(object, forgets: true)
   }
 
   @inline(never)
@@ -82,7 +84,7 @@ extension TPMEngine {
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
     var object = try makeChild(parent, area, auth, data)
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.area.writeSized(&out)
     writeCreation(
       object, parent: parent, hierarchy: parent.hierarchy, outside: outside, selection: selection)
@@ -124,8 +126,9 @@ extension TPMEngine {
     try checkCreation(area, auth, data)
     try requireSlot()
     let object = try makeChild(parent, area, auth, data)
+    let blob = try wrap(object, under: parent)
     c.responseHandle = try place(.object(object))
-    out.sized(wrap(object, under: parent))
+    out.sized(blob)
     object.area.writeSized(&out)
     out.sized(object.name)
   }
@@ -140,8 +143,12 @@ extension TPMEngine {
     try r.finish()
     let parent = try parent(c.handles[0], 1)
     try requireSlot()
-    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
-    try unwrap(blob, into: &object, under: parent, parameter: 1)
+    let opened = recall()?.object
+    guard var object = opened else {
+      var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+      try unwrap(blob, into: &object, under: parent, parameter: 1)
+      throw remember(object)
+    }
     try check(area, parent: parent, isNew: false, parameter: 2)
     try bind(&object, parameter: 1)
     c.responseHandle = try place(.object(object))
@@ -239,7 +246,7 @@ extension TPMEngine {
       throw .handle(.type, 2)
     }
     object.auth = auth
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.wipe()
   }
 

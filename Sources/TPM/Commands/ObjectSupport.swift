@@ -346,34 +346,44 @@ extension TPMEngine {
   }
 
   /// TPM2B_PRIVATE's content for a child: integrity ‖ iv ‖ encrypted sensitive.
-  mutating func wrap(_ object: TPMObject, under parent: TPMObject) -> [UInt8] {
+  mutating func wrap(_ object: TPMObject, under parent: TPMObject) throws(Stop) -> [UInt8] {
     guard let hash = parent.area.nameAlgorithm else { return [] }
+    let drawn = recall()
+    guard let iv = drawn?.bytes else { throw remember(bytes: Array(drbg.bytes(16))) }
+    var seed = protectionSeed(parent)
+    defer { seed.wipe() }
+    let encrypted = recall()
+    guard let body = encrypted?.bytes else { throw remember(bytes: encrypt(object, parent, hash, seed, iv)) }
+    var macKey = Self.integrityKey(seed, hash)
+    var mac = HMAC(hash, key: macKey.span)
+    mac.update(body.span)
+    mac.update(object.name.span)
+    var blob = Writer()
+    blob.sized(mac.finalize())
+    blob.raw(body)
+    macKey.wipe()
+    return blob.bytes
+  }
+
+  @inline(never)
+  private func encrypt(
+    _ object: TPMObject, _ parent: TPMObject, _ hash: HashAlgorithm, _ seed: Digest, _ random: [UInt8]
+  ) -> [UInt8] {
     var sensitive = Writer()
     let mark = sensitive.open()
     object.writeSensitive(&sensitive)
     sensitive.close(mark)
     var data = sensitive.bytes
-    let random = drbg.bytes(16)
     var iv = InlineArray<16, UInt8>(repeating: 0)
-    for index in 0..<16 { iv[index] = random[index] }
-    var seed = protectionSeed(parent)
+    for index in 0..<min(16, random.count) { iv[index] = random[index] }
     var key = Self.protectionKey(seed, hash, parent.area.symmetric, object.name)
     Self.cfb(key, iv, encrypting: true, &data)
     var body = Writer()
     body.sized(random)
     body.raw(data)
-    var macKey = Self.integrityKey(seed, hash)
-    var mac = HMAC(hash, key: macKey.span)
-    mac.update(body.bytes.span)
-    mac.update(object.name.span)
-    var blob = Writer()
-    blob.sized(mac.finalize())
-    blob.raw(body.bytes)
     sensitive.wipe()
-    seed.wipe()
     key.wipe()
-    macKey.wipe()
-    return blob.bytes
+    return body.bytes
   }
 
   /// Undoes `wrap`: integrity first, then decryption; fills the object's sensitive part.

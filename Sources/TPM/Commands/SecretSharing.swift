@@ -22,10 +22,11 @@ extension TPMEngine {
 
   private static func label(_ text: String) -> [UInt8] { Array(text.utf8) + [0] }
 
-  /// Recovers a secret that was encrypted to a key (Part 1 §B.10.3, §C.6.1).
+  /// Recovers a secret that was encrypted to a key (Part 1 §B.10.3, §C.6.1); ends the slice.
   mutating func decryptSecret(
     _ handle: UInt32, _ key: TPMObject, _ encrypted: [UInt8], label: String, parameter: Int
   ) throws(Stop) -> Digest {
+    if let opened = recall()?.bytes { return Digest(opened.span) }
     guard let hash = key.area.nameAlgorithm else { throw .parameter(.key, parameter) }
     if key.area.type == Algorithm.rsa {
       guard encrypted.count == key.area.unique.count else { throw .parameter(.size, parameter) }
@@ -34,7 +35,7 @@ extension TPMEngine {
         let secret = RSAEncryptionPadding.openOAEP(hash, label: Self.label(label).span, encoded),
         secret.count <= hash.digestSize
       else { throw .parameter(.value, parameter) }
-      return Digest(secret.span)
+      throw remember(bytes: Array(secret), forgets: true)
     }
     guard let curve = key.area.curve else { throw .parameter(.key, parameter) }
     var reader = Reader(encrypted, from: 0, to: encrypted.count)
@@ -49,16 +50,21 @@ extension TPMEngine {
     guard let z = try multiply(curve, FixedBytes<48>(key.secret.span), point) else {
       throw .parameter(.eccPoint, parameter)
     }
-    return KDF.e(
+    let secret = KDF.e(
       hash, z: z.x.span, label: label, point.x.span, key.area.unique.span, bits: hash.digestSize &* 8)
+    throw remember(bytes: Array(secret), forgets: true)
   }
 
-  /// Makes a secret of the key's digest size and encrypts it to the key.
+  /// Makes a secret of the key's digest size and encrypts it to the key; ends the slice.
   @inline(never)
   mutating func encryptSecret(
     _ key: TPMObject, label: String, handle number: Int, secret: inout Digest
   ) throws(Stop) -> [UInt8] {
     guard let hash = key.area.nameAlgorithm else { throw .handle(.key, number) }
+    if let shared = recall()?.bytes {
+      secret = Digest(shared.span.extracting(first: hash.digestSize))
+      return Array(shared[hash.digestSize...])
+    }
     if key.area.type == Algorithm.rsa {
       secret = drbg.bytes(hash.digestSize)
       let seed = drbg.bytes(hash.digestSize)
@@ -67,7 +73,7 @@ extension TPMEngine {
           hash, label: Self.label(label).span, secret.span, seed: seed.span, size: publicKey.size),
         let sealed = try rsaPublic(publicKey, encoded)
       else { throw .handle(.key, number) }
-      return Array(sealed)
+      throw remember(bytes: Array(secret) + Array(sealed), forgets: true)
     }
     guard let curve = key.area.curve else { throw .handle(.key, number) }
     let scalar = curve.scalar(random: drbg.bytes(curve.size &+ 8).span)
@@ -80,7 +86,7 @@ extension TPMEngine {
     var point = Writer()
     point.sized(ephemeral.x)
     point.sized(ephemeral.y)
-    return point.bytes
+    throw remember(bytes: Array(secret) + point.bytes, forgets: true)
   }
 
   // MARK: - Credentials (Part 1 §24)
@@ -278,7 +284,7 @@ extension TPMEngine {
     }
     try check(area, parent: parent, isNew: true, parameter: 2)
     try bind(&object, parameter: 3)
-    out.sized(wrap(object, under: parent))
+    out.sized(try wrap(object, under: parent))
     object.wipe()
   }
 

@@ -175,14 +175,12 @@ extension TPMEngine {
     guard ivIn.count == (cipherMode == .ecb ? 0 : 16) else { throw .parameter(.size, ivNumber) }
     var iv = InlineArray<16, UInt8>(repeating: 0)
     for index in 0..<ivIn.count { iv[index] = ivIn[index] }
-    guard var cipher = AES(key: key.secret.span) else { throw .handle(.key, 1) }
-    defer { cipher.wipe() }
-    var span = data.mutableSpan
-    guard cipher.apply(cipherMode, encrypting: !decrypts, iv: &iv, &span) else {
-      throw .parameter(.size, dataNumber)
-    }
-    out.sized(data)
+    let isWhole = data.count & 15 == 0
+    guard isWhole || (cipherMode != .ecb && cipherMode != .cbc) else { throw .parameter(.size, dataNumber) }
+    guard let done = try crypt(key.secret, cipherMode, encrypts: !decrypts, iv: iv, data), done.count >= 16
+    else { throw .handle(.key, 1) }
+    out.sized(Array(done[16...]))
     // The IV that continues the stream, not the one that came in (CVE-2021-3446).
-    out.sized(cipherMode == .ecb ? FixedBytes<16>() : FixedBytes<16>(iv))
+    out.sized(cipherMode == .ecb ? FixedBytes<16>() : FixedBytes<16>(done.span.extracting(first: 16)))
   }
 }

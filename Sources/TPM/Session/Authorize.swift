@@ -76,15 +76,19 @@ extension TPMEngine {
     if entry.associated == nil && entry.attributes & uses == 0 { throw .session(.attributes, ordinal) }
   }
 
-  /// Checks the authorization of every handle and the HMAC of every session.
+  /// Checks the authorization of every handle and the HMAC of every session, each once.
   @inline(never)
   mutating func authorize(_ context: Context) throws(Stop) {
-    for number in 0..<context.sessions.count {
+    while job.authorized < context.sessions.count {
+      let number = job.authorized
       if let handle = context.sessions[number].associated {
         try authorize(handle, number, context)
       } else {
         try checkHMAC(number, context, includesAuth: false)
       }
+      job.authorized &+= 1
+      // A session's code is over the whole command: it gets a slice to itself.
+      if !context.sessions[number].isPassword { throw .pending }
     }
   }
 
@@ -121,7 +125,7 @@ extension TPMEngine {
     } else {
       try checkHMAC(number, context, includesAuth: usesAuth)
     }
-    if usesAuth && !job.isRerun {
+    if usesAuth {
       notePIN(handle)
       if !isDAExempt(handle) && !persistent.wasDAUsed {
         persistent.wasDAUsed = true

@@ -32,5 +32,25 @@ final class Context {
   /// The first handle's entity no longer exists when the answer is built.
   var isFirstHandleGone = false
   var responseHandle: UInt32?
+
   init(info: CommandInfo) { self.info = info }
+
+  var hasSessions: Bool { sessions.contains { !$0.isPassword } }
+}
+
+/// A command that is done but for its response sessions.
+final class PendingAnswer {
+  let context: Context
+  /// Where its response parameters begin and end.
+  let start: Int
+  let end: Int
+  /// The sessions' new nonces, once they are drawn.
+  var nonces: InlineArray<3, Digest>?
+  var isEncrypted = false
+
+  init(_ context: Context, _ start: Int, _ end: Int) {
+    self.context = context
+    self.start = start
+    self.end = end
+  }
 }

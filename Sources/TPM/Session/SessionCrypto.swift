@@ -7,7 +7,7 @@ extension TPMEngine {
   /// The size field is checked against the bytes that are there before anything is touched
   /// (CVE-2023-1017, CVE-2023-1018).
   @inline(never)
-  func decrypt(_ bytes: inout [UInt8], _ context: Context, _ number: Int) throws(Stop) {
+  mutating func decrypt(_ bytes: inout [UInt8], _ context: Context, _ number: Int) throws(Stop) {
     let start = context.parameters
     guard bytes.count &- start >= 2 else { throw .session(.insufficient, number &+ 1) }
     let size = Int(bytes[start]) &<< 8 | Int(bytes[start &+ 1])
@@ -15,11 +15,13 @@ extension TPMEngine {
     let entry = context.sessions[number]
     guard let session = session(entry.handle) else { return }
     var key = parameterKey(session, entry)
-    var field = Array(bytes[(start &+ 2)..<(start &+ 2 &+ size)])
-    Self.crypt(session, key, newer: entry.nonceCaller, older: session.nonceTPM, encrypting: false, &field)
+    defer { key.wipe() }
+    var field = try crypt(
+      session, key, newer: entry.nonceCaller, older: session.nonceTPM, encrypting: false,
+      Array(bytes[(start &+ 2)..<(start &+ 2 &+ size)]))
+    guard field.count == size else { throw .code(.failure) }
     for index in 0..<size { bytes[start &+ 2 &+ index] = field[index] }
     field.wipe()
-    key.wipe()
   }
 
   @inline(never)
@@ -29,27 +31,41 @@ extension TPMEngine {
     return key
   }
 
+  /// A parameter encrypted or decrypted: what takes no more than a good part of a slice at once.
   @inline(never)
-  private static func crypt(
+  private mutating func crypt(
     _ session: Session, _ key: FixedBytes<128>, newer: Digest, older: Digest, encrypting: Bool,
-    _ data: inout [UInt8]
-  ) {
-    var span = data.mutableSpan
+    _ data: [UInt8]
+  ) throws(Stop) -> [UInt8] {
+    let isShort = data.count <= 128
     if session.symmetric.algorithm == Algorithm.xor {
-      guard let hash = Algorithm.hash(session.symmetric.bits) else { return }
-      mask(hash, key: key.span, newer.span, older.span, &span)
-      return
+      guard let hash = Algorithm.hash(session.symmetric.bits) else { return data }
+      guard isShort else { return try mask(hash, key, newer, older, data) ?? [] }
+      var masked = data
+      var span = masked.mutableSpan
+      Self.mask(hash, key: key.span, newer.span, older.span, &span)
+      return masked
     }
     let bits = Int(session.symmetric.bits)
     var material = KDF.a(session.hash, key: key.span, label: "CFB", newer.span, older.span, bits: bits &+ 128)
+    defer { material.wipe() }
     let size = bits / 8
+    var iv = InlineArray<16, UInt8>(repeating: 0)
+    for index in 0..<16 { iv[index] = material[size &+ index] }
+    guard isShort else {
+      let secret = FixedBytes<192>(material.span.extracting(0..<size))
+      guard let done = try crypt(secret, .cfb, encrypts: encrypting, iv: iv, data), done.count >= 16 else {
+        return []
+      }
+      return Array(done[16...])
+    }
+    var out = data
+    var span = out.mutableSpan
     if var cipher = AES(key: material.span.extracting(0..<size)) {
-      var iv = InlineArray<16, UInt8>(repeating: 0)
-      for index in 0..<16 { iv[index] = material[size &+ index] }
       _ = cipher.apply(.cfb, encrypting: encrypting, iv: &iv, &span)
       cipher.wipe()
     }
-    material.wipe()
+    return out
   }
 
   /// XOR obfuscation (Part 1 §11.4.7).
@@ -66,29 +82,56 @@ extension TPMEngine {
 
   /// Rolls nonces, encrypts the first response parameter, audits, and appends the response sessions.
   @inline(never)
-  mutating func finishSessions(_ context: Context, _ start: Int) {
-    var renewed: InlineArray<3, Digest> = [Digest(), Digest(), Digest()]
-    for number in 0..<context.sessions.count {
-      let entry = context.sessions[number]
-      guard !entry.isPassword, let session = session(entry.handle) else { continue }
-      renewed[number] = drbg.bytes(session.nonceTPM.count)
+  mutating func finishSessions(_ answer: PendingAnswer) throws(Stop) {
+    let context = answer.context
+    if answer.nonces == nil { answer.nonces = drawNonces(context) }
+    guard let renewed = answer.nonces else { return }
+    if !answer.isEncrypted {
+      try encryptFirst(answer, renewed)
+      answer.isEncrypted = true
     }
-    if let number = context.encryptSession, number < 3, out.count &- start >= 2 {
-      let entry = context.sessions[number]
-      let size = Int(out.bytes[start]) &<< 8 | Int(out.bytes[start &+ 1])
-      if let session = session(entry.handle), size <= out.count &- start &- 2 {
-        var key = parameterKey(session, responseEntry(entry, number, context))
-        var field = Array(out.bytes[(start &+ 2)..<(start &+ 2 &+ size)])
-        Self.crypt(session, key, newer: renewed[number], older: entry.nonceCaller, encrypting: true, &field)
-        out.replace((start &+ 2)..<(start &+ 2 &+ size), with: field)
-        key.wipe()
-      }
-    }
-    let parameters = Array(out.bytes[start...])
+    let parameters = Array(out.bytes[answer.start...])
     audit(context, parameters)
-    for number in 0..<context.sessions.count {
+    for number in 0..<min(3, context.sessions.count) {
       finish(context, number, renewed[number], parameters)
     }
+  }
+
+  @inline(never)
+  private mutating func drawNonces(_ context: Context) -> InlineArray<3, Digest> {
+    var renewed: InlineArray<3, Digest> = [Digest(), Digest(), Digest()]
+    guard context.hasSessions else { return renewed }
+    // One request for all of them: each request updates the generator's state.
+    var random = FixedBytes<192>(zeros: 64 &* context.sessions.count)
+    var span = random.mutableSpan
+    drbg.fill(&span)
+    job.drbg = drbg
+    for number in 0..<min(3, context.sessions.count) {
+      let entry = context.sessions[number]
+      guard !entry.isPassword, let session = session(entry.handle) else { continue }
+      let first = 64 &* number
+      renewed[number] = Digest(random.span.extracting(first..<(first &+ session.nonceTPM.count)))
+    }
+    return renewed
+  }
+
+  @inline(never)
+  private mutating func encryptFirst(
+    _ answer: PendingAnswer, _ renewed: InlineArray<3, Digest>
+  ) throws(Stop) {
+    let (context, start) = (answer.context, answer.start)
+    guard let number = context.encryptSession, number < 3, out.count &- start >= 2 else { return }
+    let entry = context.sessions[number]
+    let size = Int(out.bytes[start]) &<< 8 | Int(out.bytes[start &+ 1])
+    guard let session = session(entry.handle), size <= out.count &- start &- 2 else { return }
+    var key = parameterKey(session, responseEntry(entry, number, context))
+    defer { key.wipe() }
+    let range = (start &+ 2)..<(start &+ 2 &+ size)
+    let field = try crypt(
+      session, key, newer: renewed[number], older: entry.nonceCaller, encrypting: true,
+      Array(out.bytes[range]))
+    // Nothing leaves in the clear: a field that could not be encrypted is gone.
+    out.replace(range, with: field.count == size ? field : [UInt8](repeating: 0, count: size))
   }
 
   private func responseEntry(_ entry: CommandSession, _ number: Int, _ context: Context) -> CommandSession {

@@ -84,6 +84,16 @@ struct guest_leaf {
 struct guest_leaf guest_td_leaf(uint64_t rax);
 // TDCALL with every register but RSP filled from `seed`, R10 naming nobody: 1 if RBX, RBP and RSI came back.
 uint64_t guest_td_registers(uint64_t seed);
+// 1 if XMM0 to XMM15, filled from `seed`, outlast exits.
+uint64_t guest_td_keeps_vectors(uint64_t seed);
+// 1 if CR2, DR0 to DR3 and DR6, filled from `seed`, outlast exits.
+uint64_t guest_td_keeps_debug(uint64_t seed);
+// Sets CR4.OSXSAVE.
+void guest_open_xsave(void);
+// XSETBV that may fault: 1 if it did not.
+uint64_t guest_probe_xsetbv(uint32_t number, uint64_t value);
+// XCR0.
+uint64_t guest_xgetbv(void);
 // How many interrupts of `vector` (0x40 to 0x43) vCPU `index` has taken; each handler ends with EOI (x2APIC).
 uint64_t guest_td_interrupts(uint64_t index, uint64_t vector);
 // Halts with interrupts open until one comes.

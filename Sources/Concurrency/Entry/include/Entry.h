@@ -78,6 +78,19 @@ APUS_INLINE void apus_retain_object(struct apus_task *task) {
 APUS_INLINE int64_t apus_load_acquire_references(struct apus_task *task) {
   return __atomic_load_n(&task->references, __ATOMIC_ACQUIRE);
 }
+#ifdef APUS_BARE
+/// Embedded Swift's object: its metadata, whose second word destroys it, and a count whose top bit says immortal.
+struct apus_object { void *const *metadata; intptr_t references; };
+typedef __attribute__((swiftcall)) void (*apus_destroyer)(__attribute__((swift_context)) void *object);
+APUS_INLINE int apus_is_last_reference(void *object) {
+  return __atomic_load_n(&((struct apus_object *)object)->references, __ATOMIC_ACQUIRE) == 1;
+}
+APUS_INLINE void apus_destroy_object(void *object) {
+  struct apus_object *last = object;
+  last->references = INTPTR_MAX;  // a destroyer may retain and release it
+  ((apus_destroyer)(uintptr_t)last->metadata[1])(object);
+}
+#endif
 void free(void *object);
 APUS_INLINE void apus_deallocate_object(void *object) { free(object); }
 APUS_INLINE uint64_t apus_load_relaxed64(uint64_t *word) {
@@ -99,7 +112,8 @@ APUS_INLINE uint64_t apus_compare_exchange64(uint64_t *word, uint64_t expected, 
 }
 /// A full fence: a locked instruction on the stack's top line, cheaper than MFENCE.
 APUS_INLINE void apus_fence(void) {
-  __asm__ volatile("lock orq $0, (%%rsp)" : : : "memory", "cc");
+  // Only before and after a rest: a guest's call is to meet no locked instruction.
+  __asm__ volatile("mfence" : : : "memory");
 }
 APUS_INLINE void apus_spin_pause(void) { __builtin_ia32_pause(); }
 #ifndef APUS_BARE

@@ -7,9 +7,10 @@
 
 // Offsets that Entry.S uses; checked against the structs below.
 #define APUS_CPU_CURRENT 8
-#define APUS_TASK_CONTEXT 0x30
-#define APUS_TASK_RESUME 0x38
-#define APUS_PREFIX_SIZE 32
+#define APUS_TASK_CONTEXT 0x28
+#define APUS_TASK_RESUME 0x30
+#define APUS_TASK_RESULT 0x58
+#define APUS_PREFIX_SIZE 16
 #define APUS_CPU_BUDGET 0x20
 #define APUS_CPU_EXECUTOR 0x10
 #define APUS_EXECUTOR_TURNS 0
@@ -21,8 +22,8 @@
 #define APUS_STATE_PARKED 3
 #define APUS_FLAG_PERMIT 1
 #define APUS_FLAG_OWN_CONTEXT 64
-// The context size in a leaf's record: no other function has it, so swift_task_alloc knows what it is asked for.
-#define APUS_LEAF_CONTEXT 1
+// The context size in a leaf's record: every other function's context has its own two words.
+#define APUS_LEAF_CONTEXT 0
 
 #ifndef __ASSEMBLER__
 #pragma clang diagnostic ignored "-Wnullability-completeness"
@@ -45,10 +46,10 @@ struct apus_task {
   uint16_t home;             // 0x1c CPU that the task belongs to
   uint16_t place;            // 0x1e CPU whose executor may resume it now
   uint8_t *_Nonnull bump;             // 0x20 next free byte of the frame block
-  uint8_t *_Nonnull limit;            // 0x28 end of the frame block
   // A suspended task's continuation, which is a leaf's whole context too: a leaf's caller writes it by itself.
-  void *context;             // 0x30 the caller's context; with APUS_FLAG_OWN_CONTEXT, the one to resume with
-  void *resume;              // 0x38 code to resume at
+  void *context;             // 0x28 the caller's context; with APUS_FLAG_OWN_CONTEXT, the one to resume with
+  void *resume;              // 0x30 code to resume at
+  uint8_t *_Nonnull limit;   // 0x38 end of the frame block
   // Line 1
   uint8_t *_Nonnull base;             // 0x40 first frame of the present block
   struct apus_block *blocks; // 0x48 chained frame blocks, newest first
@@ -141,6 +142,8 @@ _Static_assert(sizeof(struct apus_cpu) == 256, "the runtime owns 256 bytes of th
 _Static_assert(sizeof(struct apus_block) == 64, "a block header is one cache line");
 _Static_assert(offsetof(struct apus_task, resume) == APUS_TASK_RESUME, "Entry.S");
 _Static_assert(offsetof(struct apus_task, context) == APUS_TASK_CONTEXT, "Entry.S");
+_Static_assert(APUS_TASK_RESUME == APUS_TASK_CONTEXT + 8 && APUS_TASK_CONTEXT % 16 == 8, "Frames.swift");
+_Static_assert(offsetof(struct apus_task, result) == APUS_TASK_RESULT, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, pending) == 0x28, "apus_post_pending");
 _Static_assert(offsetof(struct apus_cpu, pool) == 0x30, "Pools.swift");
 _Static_assert(offsetof(struct apus_cpu, pooled) == 0x50, "Pools.swift");

@@ -42,7 +42,12 @@ void sim_stop(void);
 uint32_t sim_is_stopping(void);
 /// Bytes that the tasks' pools hold.
 uint64_t sim_task_bytes(void);
-/// Calls of the heap so far.
+/// The words of the calling thread's CPU in which its stock of heap objects lies, zeroed once; null before `sim_enter`.
+void *sim_stock(void);
+/// glibc's memory, and giving it back.
+void *sim_allocate(uint64_t bytes, uint64_t alignment);
+void sim_free(void *memory);
+/// Calls of glibc's heap for objects so far.
 uint64_t sim_heap_calls(void);
 /// Counts this thread's instructions and locked instructions by single steps, from one call to the other.
 void sim_begin_count(void);

@@ -34,13 +34,35 @@ extension CoreService {
     _ call: GuestCall,
     _ step: nonisolated(nonsending) (PageList, UInt16, inout Slice) async throws(ListStop) -> Int
   ) async -> CallReply {
+    do throws(ResultCode) {
+      let pin = try pinList(call)
+      let result = await workThrough(call.registers.rcx, step)
+      if pin { pages.unpin(PhysicalAddress(call.registers.rcx)) }
+      return CallReply(result)
+    } catch {
+      return CallReply(error)
+    }
+  }
+
+  /// Keeps the page of the list in RCX as it is for the call; false if that needs no pin, since it is the caller's own
+  /// calling area, which nobody else takes away while the caller is claimed.
+  func pinList(_ call: GuestCall) throws(ResultCode) -> Bool {
     let address = call.registers.rcx
-    guard PageList.isAligned(address) else { return CallReply(.invalidParameter) }
-    let place = PhysicalAddress(address)
-    do throws(ResultCode) { try buffer.pin(place) } catch { return CallReply(error) }
-    let result = await workThrough(address, step)
-    guest.pages.unpin(place)
-    return CallReply(result)
+    guard PageList.isAligned(address) else { throw .invalidParameter }
+    if address & ~0xFFF == guest.vcpus.callingArea(call.vcpu).rawValue { return false }
+    try buffer.pin(PhysicalAddress(address))
+    return true
+  }
+
+  /// Writes `next` back; false if the host took the list away.
+  func store(next: Int, in list: PageList) -> Bool {
+    do throws(GuestMemoryFault) {
+      try platform.storeHalf(
+        UInt16(truncatingIfNeeded: next), PhysicalAddress(list.address &+ UInt64(PageList.nextOffset)))
+      return true
+    } catch {
+      return false
+    }
   }
 
   private nonisolated(nonsending) func workThrough(
@@ -66,16 +88,10 @@ extension CoreService {
         break
       }
     }
-    do throws(GuestMemoryFault) {
-      try platform.storeHalf(
-        UInt16(truncatingIfNeeded: next), PhysicalAddress(address &+ UInt64(PageList.nextOffset)))
-    } catch {
-      return .invalidAddress
-    }
-    return result
+    return store(next: next, in: list) ? result : .invalidAddress
   }
 
-  private func pageList(_ address: UInt64) throws(ResultCode) -> PageList {
+  func pageList(_ address: UInt64) throws(ResultCode) -> PageList {
     let header: UInt64
     do throws(GuestMemoryFault) {
       header = try platform.loadWord(PhysicalAddress(address))

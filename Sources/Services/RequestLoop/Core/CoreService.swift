@@ -24,6 +24,8 @@ public struct CoreService<Platform: GuestPlatform, Exchange: MemoryExchange & Se
   let exchange: Exchange
   let guest: Guest
   let buffer: GuestBuffer<Platform>
+  /// The guest's pages, by a reference of the service's own: one through `guest` is retained and released at each use.
+  var pages: PageStates { buffer.states }
 
   /// Core for `guest`, over the platform and the kernel's stock of pages.
   public init(platform: Platform, exchange: Exchange, guest: Guest) {
@@ -33,27 +35,43 @@ public struct CoreService<Platform: GuestPlatform, Exchange: MemoryExchange & Se
     buffer = GuestBuffer(platform: platform, states: guest.pages)
   }
 
-  /// Serves one call of Core.
-  public nonisolated(nonsending) func serve<Table: ProtocolTable>(
+  /// Serves one call of Core that is done at once; nil for one that may have to wait (`serve`).
+  @inline(__always) public func serveAtOnce<Table: ProtocolTable>(
     _ call: GuestCall, _ table: Table
-  ) async -> CallOutcome {
+  ) -> CallOutcome? {
     switch call.id {
-    case .queryProtocol: return .reply(queryProtocol(call, table))
-    case .pvalidate: return .reply(await pvalidate(call))
+    case .queryProtocol: return .reply(queryProtocol(rcx: call.registers.rcx, table))
     case .remapCallingArea: return remapCallingArea(call)
+    case .pvalidate: return pvalidateAtOnce(call).map { .reply($0) }
+    case .depositMemory, .withdrawMemory: return nil
+    default: return serveRare(call, table)
+    }
+  }
+
+  @inline(never) private func serveRare<Table: ProtocolTable>(_ call: GuestCall, _ table: Table)
+    -> CallOutcome
+  {
+    switch call.id {
     case .createVCPU: return .reply(createVCPU(call))
     case .deleteVCPU: return deleteVCPU(call, table)
-    case .depositMemory: return .reply(await depositMemory(call))
-    case .withdrawMemory: return .reply(await withdrawMemory(call))
     case .configureVTOM: return .reply(configureVTOM(call))
     default: return .reply(CallReply(.unsupportedCall))
     }
   }
 
-  @inline(__always) private func queryProtocol<Table: ProtocolTable>(
-    _ call: GuestCall, _ table: Table
-  ) -> CallReply {
-    let query = ProtocolQuery(rcx: call.registers.rcx)
+  /// Serves one call of Core that `serveAtOnce` leaves over.
+  public nonisolated(nonsending) func serve(_ call: GuestCall) async -> CallReply {
+    switch call.id {
+    case .pvalidate: return await pvalidate(call)
+    case .depositMemory: return await depositMemory(call)
+    case .withdrawMemory: return await withdrawMemory(call)
+    default: return CallReply(.unsupportedCall)
+    }
+  }
+
+  /// QUERY_PROTOCOL (D.78 to D.80).
+  @inline(__always) func queryProtocol<Table: ProtocolTable>(rcx: UInt64, _ table: Table) -> CallReply {
+    let query = ProtocolQuery(rcx: rcx)
     let versions = query.protocolID == .core ? Self.versions : table.versions(of: query.protocolID)
     return CallReply(
       result: ResultCode.success.rawValue, rcx: versions?.answer(version: query.version) ?? 0)

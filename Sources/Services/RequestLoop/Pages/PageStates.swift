@@ -86,10 +86,13 @@ public final class PageStates: Sendable {
 
   @inline(__always) private func place(_ address: PhysicalAddress) -> Place? {
     let chunk = address.rawValue >> 21
-    for index in 0..<regionCount {
-      let region = regions[index]
+    var index = 0
+    while index < regionCount {
+      defer { index &+= 1 }
+      let region = regions[index & (Self.maximumRegions &- 1)]
+      // Below the first chunk the difference is a large number.
       let offset = chunk &- region.firstChunk
-      guard chunk >= region.firstChunk, offset < region.chunkCount else { continue }
+      guard offset < region.chunkCount else { continue }
       return Place(
         chunk: region.firstWord &+ Int(truncatingIfNeeded: offset) &* Self.wordsPerChunk,
         slot: Int(truncatingIfNeeded: address.rawValue >> 12) & 511)
@@ -184,6 +187,10 @@ public final class PageStates: Sendable {
     if found == uniform { return .claimed }
     if found == Self.splitting { return .busy }
     if found != Self.split { return Self.verdict(PageState(rawValue: UInt8(truncatingIfNeeded: found))) }
+    return claimSplit(place, from)
+  }
+
+  @inline(never) private func claimSplit(_ place: Place, _ from: PageState) -> PageClaim {
     for index in 1..<Self.wordsPerChunk {
       let seen = words[place.chunk &+ index].compareExchange(
         expected: from.everywhere, desired: PageState.claimed.everywhere)

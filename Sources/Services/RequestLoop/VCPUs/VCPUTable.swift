@@ -14,6 +14,8 @@ public struct VCPUHandle: Equatable, Sendable {
   @inline(__always) init(index: Int, generation: UInt64) {
     rawValue = generation << 16 | UInt64(index)
   }
+  /// Which of the vCPUs that the record has held.
+  @inline(__always) var generation: UInt64 { rawValue >> 16 }
   /// The record.
   @inline(__always) public var index: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF) }
 }
@@ -33,7 +35,9 @@ struct VCPURecord {
   fileprivate let line: SharedLine
 
   /// Who may touch the vCPU.
-  @inline(__always) var slot: VCPUSlot<HardwareMemory> { VCPUSlot(cell: line[0]) }
+  @inline(__always) var slot: VCPUSlot<HardwareMemory> { VCPUSlot(cell: line[0], owner: line[6]) }
+  /// Which of its vCPUs the record holds.
+  @inline(__always) var generation: UInt64 { line[5].loadRelaxed() }
   /// Where its state is saved.
   @inline(__always) var context: VCPUContext { VCPUContext(PhysicalAddress(line[1].loadRelaxed())) }
   /// Its calling area.
@@ -44,6 +48,7 @@ struct VCPURecord {
 
 /// A fixed number of records, each on a cache line of its own, and for each CPU the number of the newest one.
 ///
+/// A record belongs to one CPU for good, whose vCPUs it holds one after the other: nobody else ever reclaims it.
 /// A record's words are written by whoever has its slot (`VCPUSlot`): its owner CPU, or a creation or deletion.
 public final class VCPUTable: Sendable {
   /// Records per CPU: the running one, one being replaced, and room for a guest that deletes late.
@@ -75,7 +80,7 @@ public final class VCPUTable: Sendable {
 
   /// Who may touch the vCPU.
   @inline(__always) public func slot(_ vcpu: VCPUHandle) -> VCPUSlot<HardwareMemory> {
-    VCPUSlot(cell: cell(vcpu, 0))
+    record(vcpu).slot
   }
   /// Where its state is saved; for whoever has the slot.
   @inline(__always) public func context(_ vcpu: VCPUHandle) -> VCPUContext {
@@ -91,6 +96,9 @@ public final class VCPUTable: Sendable {
   }
   /// Whether it is the one that the guest was started with, which can't be deleted.
   @inline(__always) public func isStartUp(_ vcpu: VCPUHandle) -> Bool { cell(vcpu, 4).loadRelaxed() != 0 }
+  /// The word that names the newest vCPU of CPU `cpu`, for a holder of the table.
+  func newest(cell cpu: Int) -> AtomicCell { newestCell(min(max(cpu, 0), cpuCount &- 1)) }
+
   /// The vCPU that CPU `cpu` is to run; nil if it has none.
   @inline(__always) public func newest(of cpu: Int) -> VCPUHandle? {
     guard cpu >= 0, cpu < cpuCount else { return nil }
@@ -122,8 +130,9 @@ public final class VCPUTable: Sendable {
 
   /// Takes an empty record for a vCPU of CPU `cpu`, invisible until `publish`; nil if there is none.
   public func reserve(cpu: Int) -> VCPUHandle? {
-    guard cpu >= 0, cpu < cpuCount else { return nil }
-    for index in 0..<recordCount {
+    guard cpu >= 0, cpu < cpuCount, cpu < recordCount / Self.recordsPerCPU else { return nil }
+    let first = cpu &* Self.recordsPerCPU
+    for index in first..<min(first &+ Self.recordsPerCPU, recordCount) {
       let record = VCPUHandle(index: index, generation: 0)
       guard slot(record).reserve(in: memory) else { continue }
       let generation = cell(record, 5).loadRelaxed() &+ 1
