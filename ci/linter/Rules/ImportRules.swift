@@ -59,6 +59,7 @@ public enum ImportRules {
     "Latency": ["TraceFormat"],
     "BenchReport": ["Latency"],
     "Services/RequestLoop": ["TaskRuntime", "Seams", "SVSMProtocol"],
+    "Services/GuestScript": ["Services/RequestLoop"],
     "Services/*": [
       "TaskRuntime", "Seams", "SVSMProtocol", "TPM", "Services/RequestLoop", "Services/GuestScript",
       "Latency",
