@@ -97,6 +97,10 @@ apus_boot_stack_guard:
   .globl apus_boot_stack
 apus_boot_stack:
   .skip KERNEL_STACK_BYTES
+#if defined(APUS_VTPM)
+  // The boot CPU serves calls above the frames of its boot, and a TPM's commands are deep (ci/stack-need).
+  .skip KERNEL_STACK_BYTES
+#endif
   .globl apus_boot_stack_top
 apus_boot_stack_top:
 

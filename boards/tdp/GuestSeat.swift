@@ -98,6 +98,8 @@ final class GuestSeat: @unchecked Sendable {
     }
   }
 
+  // Not inlined: what it makes the TPM of is kilobytes, and the frame of whoever calls it stays.
+  @inline(never)
   private static func table(_ kernel: BoardKernel, _ driver: Driver, _ guest: Guest) -> Table {
     #if APUS_VTPM
       let host = SeededHost(source: MachineSeed(), clock: kernel.platform.calibrate())

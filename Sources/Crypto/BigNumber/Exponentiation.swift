@@ -57,7 +57,7 @@ final class Exponentiation<let n: Int, let e: Int>: StepwisePower, @unchecked Se
     }
     guard position > 0 else { return true }
     position &-= 4
-    for _ in 0..<4 { power = ring.squared(power) }
+    for _ in 0..<4 { power = ring.multiply(power, power) }
     let window = Limbs<e>.nibble(exponent, position)
     power = ring.multiply(power, Self.entry(table, window))
     return position == 0

@@ -29,7 +29,7 @@ final class Montgomery<let n: Int>: @unchecked Sendable {
 
   /// One of them: `square` is right after all.
   @inline(never)
-  func squareOnce() { square = squared(square) }
+  func squareOnce() { square = multiply(square, square) }
 
   /// A ring that can't enter numbers yet; nil if the modulus is even or its highest bit is clear.
   @inline(never)
@@ -102,94 +102,6 @@ final class Montgomery<let n: Int>: @unchecked Sendable {
       top = UInt64(truncatingIfNeeded: sum &>> 64)
     }
     return reduce(total, top, modulus)
-  }
-
-  /// number² / 2^(64n) mod m: half of the product's multiplications.
-  @inline(never)
-  func squared(_ number: Number) -> Number {
-    let modulus = modulus
-    var (low, high) = Self.products(number)
-    Self.completeSquare(number, &low, &high)
-    // The sum moves down a limb each turn, and one of the high half comes in at its top.
-    var top: UInt64 = 0
-    for row in 0..<n {
-      let multiple = low[0] &* negatedInverse
-      var reduced = UInt128(multiple) &* UInt128(modulus[0]) &+ UInt128(low[0])
-      @inline(__always)
-      func limb(_ index: Int) {
-        reduced = UInt128(multiple) &* UInt128(modulus[index]) &+ UInt128(low[index]) &+ reduced &>> 64
-        low[index &- 1] = UInt64(truncatingIfNeeded: reduced)
-      }
-      var index = 1
-      while index < n && index & 3 != n & 3 {
-        limb(index)
-        index &+= 1
-      }
-      while index < n {
-        limb(index)
-        limb(index &+ 1)
-        limb(index &+ 2)
-        limb(index &+ 3)
-        index &+= 4
-      }
-      let sum = reduced &>> 64 &+ UInt128(high[row]) &+ UInt128(top)
-      low[n &- 1] = UInt64(truncatingIfNeeded: sum)
-      top = UInt64(truncatingIfNeeded: sum &>> 64)
-    }
-    return reduce(low, top)
-  }
-
-  // The sum of the products of two different limbs, each pair once.
-  @inline(__always)
-  private static func products(_ number: Number) -> (low: Number, high: Number) {
-    var low = Limbs<n>.zero
-    var high = Limbs<n>.zero
-    for row in 0..<n {
-      let factor = number[row]
-      var wide: UInt128 = 0
-      var index = row &+ 1
-      while index < n &- row {
-        wide = UInt128(number[index]) &* UInt128(factor) &+ UInt128(low[row &+ index]) &+ wide &>> 64
-        low[row &+ index] = UInt64(truncatingIfNeeded: wide)
-        index &+= 1
-      }
-      while index < n {
-        wide =
-          UInt128(number[index]) &* UInt128(factor) &+ UInt128(high[row &+ index &- n]) &+ wide &>> 64
-        high[row &+ index &- n] = UInt64(truncatingIfNeeded: wide)
-        index &+= 1
-      }
-      high[row] = UInt64(truncatingIfNeeded: wide &>> 64)
-    }
-    return (low, high)
-  }
-
-  // Twice that, and the squares of the limbs.
-  @inline(__always)
-  private static func completeSquare(_ number: Number, _ low: inout Number, _ high: inout Number) {
-    var carry: UInt64 = 0
-    var shifted: UInt64 = 0
-    for row in 0..<n {
-      let square = UInt128(number[row]) &* UInt128(number[row])
-      let place = 2 &* row
-      let isLow = place < n
-      let first = isLow ? low[place] : high[place &- n]
-      let second = isLow ? low[place &+ 1] : high[place &+ 1 &- n]
-      var wide =
-        UInt128(first &<< 1 | shifted) &+ UInt128(UInt64(truncatingIfNeeded: square)) &+ UInt128(carry)
-      let lower = UInt64(truncatingIfNeeded: wide)
-      wide = UInt128(second &<< 1 | first &>> 63) &+ square &>> 64 &+ wide &>> 64
-      let upper = UInt64(truncatingIfNeeded: wide)
-      shifted = second &>> 63
-      carry = UInt64(truncatingIfNeeded: wide &>> 64)
-      if isLow {
-        low[place] = lower
-        low[place &+ 1] = upper
-      } else {
-        high[place &- n] = lower
-        high[place &+ 1 &- n] = upper
-      }
-    }
   }
 
   /// The number below m that equals `top`·2^(64n) + `number`, which is below 2m.

@@ -40,22 +40,36 @@ public struct AES: Sendable {
       word &+= 1
     }
     for round in 0...rounds {
-      var four = InlineArray<64, UInt8>(repeating: 0)
-      for index in 0..<64 { four[index] = schedule[16 &* round &+ (index & 15)] }
-      let planes = Self.pack(four)
-      for bit in 0..<8 { keys[8 &* round &+ bit] = planes[bit] }
-      Wipe.bytes(&four)
+      for index in 0..<16 {
+        // Row and column of the byte as `pack` places them; the same in all four blocks.
+        let place = UInt64(truncatingIfNeeded: 16 &* (index & 3) &+ 4 &* (index &>> 2))
+        let byte = UInt64(schedule[16 &* round &+ index])
+        for bit in 0..<8 {
+          let one = byte &>> UInt64(truncatingIfNeeded: bit) & 1
+          keys[8 &* round &+ bit] |= (one &<< 4 &- one) &<< place
+        }
+      }
     }
     Wipe.bytes(&schedule)
   }
 
   private static func substituteWord(_ word: InlineArray<4, UInt8>) -> InlineArray<4, UInt8> {
-    var four = InlineArray<64, UInt8>(repeating: 0)
-    for index in 0..<4 { four[index] = word[index] }
-    var planes = pack(four)
+    // A byte every sixteen bits: bit b of all four is plane b.
+    let bytes =
+      UInt64(word[0]) | UInt64(word[1]) &<< 16 | UInt64(word[2]) &<< 32 | UInt64(word[3]) &<< 48
+    var planes = Planes(repeating: 0)
+    for bit in 0..<8 {
+      planes[bit] = bytes &>> UInt64(truncatingIfNeeded: bit) & 0x0001_0001_0001_0001
+    }
     substitute(&planes)
-    four = unpack(planes)
-    return [four[0], four[1], four[2], four[3]]
+    var out: UInt64 = 0
+    for bit in 0..<8 {
+      out |= (planes[bit] & 0x0001_0001_0001_0001) &<< UInt64(truncatingIfNeeded: bit)
+    }
+    return [
+      UInt8(truncatingIfNeeded: out), UInt8(truncatingIfNeeded: out &>> 16),
+      UInt8(truncatingIfNeeded: out &>> 32), UInt8(truncatingIfNeeded: out &>> 48),
+    ]
   }
 
   /// Encrypts four blocks in place.

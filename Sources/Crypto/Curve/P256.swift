@@ -78,13 +78,13 @@ enum P256: Curve {
     return reduce([t0, t1, t2, t3], t4)
   }
 
-  @inline(__always)
+  @inline(never)
   static func add(_ left: Element, _ right: Element) -> Element {
     let (sum, carry) = Limbs<4>.add(left, right)
     return reduce(sum, carry)
   }
 
-  @inline(__always)
+  @inline(never)
   static func subtract(_ left: Element, _ right: Element) -> Element {
     let (difference, borrow) = Limbs<4>.subtract(left, right)
     let mask = ConstantTime.mask(bit: borrow)

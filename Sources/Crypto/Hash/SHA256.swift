@@ -95,14 +95,15 @@ public struct SHA256: Sendable {
   @inline(__always)
   static func small1(_ x: UInt32) -> UInt32 { rotate(x, 17) ^ rotate(x, 19) ^ x &>> 10 }
 
-  // One round (FIPS 180-4 §6.2.2 step 3) with the variables renamed instead of moved.
+  // One round (FIPS 180-4 §6.2.2 step 3) with the variables renamed instead of moved; the sums of three rotations are
+  // turned step by step.
   @inline(__always)
   static func round(
     _ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: inout UInt32, _ e: UInt32, _ f: UInt32, _ g: UInt32,
     _ h: inout UInt32, _ wk: UInt32
   ) {
-    h = h &+ wk &+ (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) &+ (g ^ (e & (f ^ g)))
+    h = h &+ wk &+ rotate(rotate(rotate(e, 14) ^ e, 5) ^ e, 6) &+ (g ^ (e & (f ^ g)))
     d = d &+ h
-    h = h &+ (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) &+ ((a & b) | (c & (a | b)))
+    h = h &+ rotate(rotate(rotate(a, 9) ^ a, 11) ^ a, 2) &+ ((a & b) | (c & (a | b)))
   }
 }

@@ -1,13 +1,13 @@
-// SHA512+Rounds: the 80 unrolled rounds over one block.
+// SHA512+Rounds: the 80 rounds over one block.
 // Generated table: round constants are the fractional parts of the cube roots of the first
-// 80 primes (FIPS 180-4 §4.2.3). Unrolled so that the schedule lives in sixteen variables and
-// no index is checked.
+// 80 primes (FIPS 180-4 §4.2.3). Sixteen rounds a turn, so that the schedule lives in sixteen variables.
 
 extension SHA512 {
   /// Compresses the block of 128 bytes at `offset`; the caller has checked that it is there.
   @inline(never)
   static func compress(_ state: inout InlineArray<8, UInt64>, _ bytes: borrowing Span<UInt8>, at offset: Int)
   {
+    let constants = constants.span
     let block = bytes.extracting(offset..<(offset &+ 128))
     var w0 = load(block, 0)
     var w1 = load(block, 8)
@@ -33,150 +33,59 @@ extension SHA512 {
     var f = state[5]
     var g = state[6]
     var h = state[7]
-    round(a, b, c, &d, e, f, g, &h, w0 &+ 0x428A_2F98_D728_AE22)
-    round(h, a, b, &c, d, e, f, &g, w1 &+ 0x7137_4491_23EF_65CD)
-    round(g, h, a, &b, c, d, e, &f, w2 &+ 0xB5C0_FBCF_EC4D_3B2F)
-    round(f, g, h, &a, b, c, d, &e, w3 &+ 0xE9B5_DBA5_8189_DBBC)
-    round(e, f, g, &h, a, b, c, &d, w4 &+ 0x3956_C25B_F348_B538)
-    round(d, e, f, &g, h, a, b, &c, w5 &+ 0x59F1_11F1_B605_D019)
-    round(c, d, e, &f, g, h, a, &b, w6 &+ 0x923F_82A4_AF19_4F9B)
-    round(b, c, d, &e, f, g, h, &a, w7 &+ 0xAB1C_5ED5_DA6D_8118)
-    round(a, b, c, &d, e, f, g, &h, w8 &+ 0xD807_AA98_A303_0242)
-    round(h, a, b, &c, d, e, f, &g, w9 &+ 0x1283_5B01_4570_6FBE)
-    round(g, h, a, &b, c, d, e, &f, w10 &+ 0x2431_85BE_4EE4_B28C)
-    round(f, g, h, &a, b, c, d, &e, w11 &+ 0x550C_7DC3_D5FF_B4E2)
-    round(e, f, g, &h, a, b, c, &d, w12 &+ 0x72BE_5D74_F27B_896F)
-    round(d, e, f, &g, h, a, b, &c, w13 &+ 0x80DE_B1FE_3B16_96B1)
-    round(c, d, e, &f, g, h, a, &b, w14 &+ 0x9BDC_06A7_25C7_1235)
-    round(b, c, d, &e, f, g, h, &a, w15 &+ 0xC19B_F174_CF69_2694)
-    w0 = w0 &+ small1(w14) &+ w9 &+ small0(w1)
-    round(a, b, c, &d, e, f, g, &h, w0 &+ 0xE49B_69C1_9EF1_4AD2)
-    w1 = w1 &+ small1(w15) &+ w10 &+ small0(w2)
-    round(h, a, b, &c, d, e, f, &g, w1 &+ 0xEFBE_4786_384F_25E3)
-    w2 = w2 &+ small1(w0) &+ w11 &+ small0(w3)
-    round(g, h, a, &b, c, d, e, &f, w2 &+ 0x0FC1_9DC6_8B8C_D5B5)
-    w3 = w3 &+ small1(w1) &+ w12 &+ small0(w4)
-    round(f, g, h, &a, b, c, d, &e, w3 &+ 0x240C_A1CC_77AC_9C65)
-    w4 = w4 &+ small1(w2) &+ w13 &+ small0(w5)
-    round(e, f, g, &h, a, b, c, &d, w4 &+ 0x2DE9_2C6F_592B_0275)
-    w5 = w5 &+ small1(w3) &+ w14 &+ small0(w6)
-    round(d, e, f, &g, h, a, b, &c, w5 &+ 0x4A74_84AA_6EA6_E483)
-    w6 = w6 &+ small1(w4) &+ w15 &+ small0(w7)
-    round(c, d, e, &f, g, h, a, &b, w6 &+ 0x5CB0_A9DC_BD41_FBD4)
-    w7 = w7 &+ small1(w5) &+ w0 &+ small0(w8)
-    round(b, c, d, &e, f, g, h, &a, w7 &+ 0x76F9_88DA_8311_53B5)
-    w8 = w8 &+ small1(w6) &+ w1 &+ small0(w9)
-    round(a, b, c, &d, e, f, g, &h, w8 &+ 0x983E_5152_EE66_DFAB)
-    w9 = w9 &+ small1(w7) &+ w2 &+ small0(w10)
-    round(h, a, b, &c, d, e, f, &g, w9 &+ 0xA831_C66D_2DB4_3210)
-    w10 = w10 &+ small1(w8) &+ w3 &+ small0(w11)
-    round(g, h, a, &b, c, d, e, &f, w10 &+ 0xB003_27C8_98FB_213F)
-    w11 = w11 &+ small1(w9) &+ w4 &+ small0(w12)
-    round(f, g, h, &a, b, c, d, &e, w11 &+ 0xBF59_7FC7_BEEF_0EE4)
-    w12 = w12 &+ small1(w10) &+ w5 &+ small0(w13)
-    round(e, f, g, &h, a, b, c, &d, w12 &+ 0xC6E0_0BF3_3DA8_8FC2)
-    w13 = w13 &+ small1(w11) &+ w6 &+ small0(w14)
-    round(d, e, f, &g, h, a, b, &c, w13 &+ 0xD5A7_9147_930A_A725)
-    w14 = w14 &+ small1(w12) &+ w7 &+ small0(w15)
-    round(c, d, e, &f, g, h, a, &b, w14 &+ 0x06CA_6351_E003_826F)
-    w15 = w15 &+ small1(w13) &+ w8 &+ small0(w0)
-    round(b, c, d, &e, f, g, h, &a, w15 &+ 0x1429_2967_0A0E_6E70)
-    w0 = w0 &+ small1(w14) &+ w9 &+ small0(w1)
-    round(a, b, c, &d, e, f, g, &h, w0 &+ 0x27B7_0A85_46D2_2FFC)
-    w1 = w1 &+ small1(w15) &+ w10 &+ small0(w2)
-    round(h, a, b, &c, d, e, f, &g, w1 &+ 0x2E1B_2138_5C26_C926)
-    w2 = w2 &+ small1(w0) &+ w11 &+ small0(w3)
-    round(g, h, a, &b, c, d, e, &f, w2 &+ 0x4D2C_6DFC_5AC4_2AED)
-    w3 = w3 &+ small1(w1) &+ w12 &+ small0(w4)
-    round(f, g, h, &a, b, c, d, &e, w3 &+ 0x5338_0D13_9D95_B3DF)
-    w4 = w4 &+ small1(w2) &+ w13 &+ small0(w5)
-    round(e, f, g, &h, a, b, c, &d, w4 &+ 0x650A_7354_8BAF_63DE)
-    w5 = w5 &+ small1(w3) &+ w14 &+ small0(w6)
-    round(d, e, f, &g, h, a, b, &c, w5 &+ 0x766A_0ABB_3C77_B2A8)
-    w6 = w6 &+ small1(w4) &+ w15 &+ small0(w7)
-    round(c, d, e, &f, g, h, a, &b, w6 &+ 0x81C2_C92E_47ED_AEE6)
-    w7 = w7 &+ small1(w5) &+ w0 &+ small0(w8)
-    round(b, c, d, &e, f, g, h, &a, w7 &+ 0x9272_2C85_1482_353B)
-    w8 = w8 &+ small1(w6) &+ w1 &+ small0(w9)
-    round(a, b, c, &d, e, f, g, &h, w8 &+ 0xA2BF_E8A1_4CF1_0364)
-    w9 = w9 &+ small1(w7) &+ w2 &+ small0(w10)
-    round(h, a, b, &c, d, e, f, &g, w9 &+ 0xA81A_664B_BC42_3001)
-    w10 = w10 &+ small1(w8) &+ w3 &+ small0(w11)
-    round(g, h, a, &b, c, d, e, &f, w10 &+ 0xC24B_8B70_D0F8_9791)
-    w11 = w11 &+ small1(w9) &+ w4 &+ small0(w12)
-    round(f, g, h, &a, b, c, d, &e, w11 &+ 0xC76C_51A3_0654_BE30)
-    w12 = w12 &+ small1(w10) &+ w5 &+ small0(w13)
-    round(e, f, g, &h, a, b, c, &d, w12 &+ 0xD192_E819_D6EF_5218)
-    w13 = w13 &+ small1(w11) &+ w6 &+ small0(w14)
-    round(d, e, f, &g, h, a, b, &c, w13 &+ 0xD699_0624_5565_A910)
-    w14 = w14 &+ small1(w12) &+ w7 &+ small0(w15)
-    round(c, d, e, &f, g, h, a, &b, w14 &+ 0xF40E_3585_5771_202A)
-    w15 = w15 &+ small1(w13) &+ w8 &+ small0(w0)
-    round(b, c, d, &e, f, g, h, &a, w15 &+ 0x106A_A070_32BB_D1B8)
-    w0 = w0 &+ small1(w14) &+ w9 &+ small0(w1)
-    round(a, b, c, &d, e, f, g, &h, w0 &+ 0x19A4_C116_B8D2_D0C8)
-    w1 = w1 &+ small1(w15) &+ w10 &+ small0(w2)
-    round(h, a, b, &c, d, e, f, &g, w1 &+ 0x1E37_6C08_5141_AB53)
-    w2 = w2 &+ small1(w0) &+ w11 &+ small0(w3)
-    round(g, h, a, &b, c, d, e, &f, w2 &+ 0x2748_774C_DF8E_EB99)
-    w3 = w3 &+ small1(w1) &+ w12 &+ small0(w4)
-    round(f, g, h, &a, b, c, d, &e, w3 &+ 0x34B0_BCB5_E19B_48A8)
-    w4 = w4 &+ small1(w2) &+ w13 &+ small0(w5)
-    round(e, f, g, &h, a, b, c, &d, w4 &+ 0x391C_0CB3_C5C9_5A63)
-    w5 = w5 &+ small1(w3) &+ w14 &+ small0(w6)
-    round(d, e, f, &g, h, a, b, &c, w5 &+ 0x4ED8_AA4A_E341_8ACB)
-    w6 = w6 &+ small1(w4) &+ w15 &+ small0(w7)
-    round(c, d, e, &f, g, h, a, &b, w6 &+ 0x5B9C_CA4F_7763_E373)
-    w7 = w7 &+ small1(w5) &+ w0 &+ small0(w8)
-    round(b, c, d, &e, f, g, h, &a, w7 &+ 0x682E_6FF3_D6B2_B8A3)
-    w8 = w8 &+ small1(w6) &+ w1 &+ small0(w9)
-    round(a, b, c, &d, e, f, g, &h, w8 &+ 0x748F_82EE_5DEF_B2FC)
-    w9 = w9 &+ small1(w7) &+ w2 &+ small0(w10)
-    round(h, a, b, &c, d, e, f, &g, w9 &+ 0x78A5_636F_4317_2F60)
-    w10 = w10 &+ small1(w8) &+ w3 &+ small0(w11)
-    round(g, h, a, &b, c, d, e, &f, w10 &+ 0x84C8_7814_A1F0_AB72)
-    w11 = w11 &+ small1(w9) &+ w4 &+ small0(w12)
-    round(f, g, h, &a, b, c, d, &e, w11 &+ 0x8CC7_0208_1A64_39EC)
-    w12 = w12 &+ small1(w10) &+ w5 &+ small0(w13)
-    round(e, f, g, &h, a, b, c, &d, w12 &+ 0x90BE_FFFA_2363_1E28)
-    w13 = w13 &+ small1(w11) &+ w6 &+ small0(w14)
-    round(d, e, f, &g, h, a, b, &c, w13 &+ 0xA450_6CEB_DE82_BDE9)
-    w14 = w14 &+ small1(w12) &+ w7 &+ small0(w15)
-    round(c, d, e, &f, g, h, a, &b, w14 &+ 0xBEF9_A3F7_B2C6_7915)
-    w15 = w15 &+ small1(w13) &+ w8 &+ small0(w0)
-    round(b, c, d, &e, f, g, h, &a, w15 &+ 0xC671_78F2_E372_532B)
-    w0 = w0 &+ small1(w14) &+ w9 &+ small0(w1)
-    round(a, b, c, &d, e, f, g, &h, w0 &+ 0xCA27_3ECE_EA26_619C)
-    w1 = w1 &+ small1(w15) &+ w10 &+ small0(w2)
-    round(h, a, b, &c, d, e, f, &g, w1 &+ 0xD186_B8C7_21C0_C207)
-    w2 = w2 &+ small1(w0) &+ w11 &+ small0(w3)
-    round(g, h, a, &b, c, d, e, &f, w2 &+ 0xEADA_7DD6_CDE0_EB1E)
-    w3 = w3 &+ small1(w1) &+ w12 &+ small0(w4)
-    round(f, g, h, &a, b, c, d, &e, w3 &+ 0xF57D_4F7F_EE6E_D178)
-    w4 = w4 &+ small1(w2) &+ w13 &+ small0(w5)
-    round(e, f, g, &h, a, b, c, &d, w4 &+ 0x06F0_67AA_7217_6FBA)
-    w5 = w5 &+ small1(w3) &+ w14 &+ small0(w6)
-    round(d, e, f, &g, h, a, b, &c, w5 &+ 0x0A63_7DC5_A2C8_98A6)
-    w6 = w6 &+ small1(w4) &+ w15 &+ small0(w7)
-    round(c, d, e, &f, g, h, a, &b, w6 &+ 0x113F_9804_BEF9_0DAE)
-    w7 = w7 &+ small1(w5) &+ w0 &+ small0(w8)
-    round(b, c, d, &e, f, g, h, &a, w7 &+ 0x1B71_0B35_131C_471B)
-    w8 = w8 &+ small1(w6) &+ w1 &+ small0(w9)
-    round(a, b, c, &d, e, f, g, &h, w8 &+ 0x28DB_77F5_2304_7D84)
-    w9 = w9 &+ small1(w7) &+ w2 &+ small0(w10)
-    round(h, a, b, &c, d, e, f, &g, w9 &+ 0x32CA_AB7B_40C7_2493)
-    w10 = w10 &+ small1(w8) &+ w3 &+ small0(w11)
-    round(g, h, a, &b, c, d, e, &f, w10 &+ 0x3C9E_BE0A_15C9_BEBC)
-    w11 = w11 &+ small1(w9) &+ w4 &+ small0(w12)
-    round(f, g, h, &a, b, c, d, &e, w11 &+ 0x431D_67C4_9C10_0D4C)
-    w12 = w12 &+ small1(w10) &+ w5 &+ small0(w13)
-    round(e, f, g, &h, a, b, c, &d, w12 &+ 0x4CC5_D4BE_CB3E_42B6)
-    w13 = w13 &+ small1(w11) &+ w6 &+ small0(w14)
-    round(d, e, f, &g, h, a, b, &c, w13 &+ 0x597F_299C_FC65_7E2A)
-    w14 = w14 &+ small1(w12) &+ w7 &+ small0(w15)
-    round(c, d, e, &f, g, h, a, &b, w14 &+ 0x5FCB_6FAB_3AD6_FAEC)
-    w15 = w15 &+ small1(w13) &+ w8 &+ small0(w0)
-    round(b, c, d, &e, f, g, h, &a, w15 &+ 0x6C44_198C_4A47_5817)
+    round(a, b, c, &d, e, f, g, &h, w0 &+ constants[0])
+    round(h, a, b, &c, d, e, f, &g, w1 &+ constants[1])
+    round(g, h, a, &b, c, d, e, &f, w2 &+ constants[2])
+    round(f, g, h, &a, b, c, d, &e, w3 &+ constants[3])
+    round(e, f, g, &h, a, b, c, &d, w4 &+ constants[4])
+    round(d, e, f, &g, h, a, b, &c, w5 &+ constants[5])
+    round(c, d, e, &f, g, h, a, &b, w6 &+ constants[6])
+    round(b, c, d, &e, f, g, h, &a, w7 &+ constants[7])
+    round(a, b, c, &d, e, f, g, &h, w8 &+ constants[8])
+    round(h, a, b, &c, d, e, f, &g, w9 &+ constants[9])
+    round(g, h, a, &b, c, d, e, &f, w10 &+ constants[10])
+    round(f, g, h, &a, b, c, d, &e, w11 &+ constants[11])
+    round(e, f, g, &h, a, b, c, &d, w12 &+ constants[12])
+    round(d, e, f, &g, h, a, b, &c, w13 &+ constants[13])
+    round(c, d, e, &f, g, h, a, &b, w14 &+ constants[14])
+    round(b, c, d, &e, f, g, h, &a, w15 &+ constants[15])
+    var turn = 16
+    while turn < 80 {
+      let turnConstants = constants.extracting(turn..<(turn &+ 16))
+      w0 = w0 &+ small1(w14) &+ w9 &+ small0(w1)
+      round(a, b, c, &d, e, f, g, &h, w0 &+ turnConstants[0])
+      w1 = w1 &+ small1(w15) &+ w10 &+ small0(w2)
+      round(h, a, b, &c, d, e, f, &g, w1 &+ turnConstants[1])
+      w2 = w2 &+ small1(w0) &+ w11 &+ small0(w3)
+      round(g, h, a, &b, c, d, e, &f, w2 &+ turnConstants[2])
+      w3 = w3 &+ small1(w1) &+ w12 &+ small0(w4)
+      round(f, g, h, &a, b, c, d, &e, w3 &+ turnConstants[3])
+      w4 = w4 &+ small1(w2) &+ w13 &+ small0(w5)
+      round(e, f, g, &h, a, b, c, &d, w4 &+ turnConstants[4])
+      w5 = w5 &+ small1(w3) &+ w14 &+ small0(w6)
+      round(d, e, f, &g, h, a, b, &c, w5 &+ turnConstants[5])
+      w6 = w6 &+ small1(w4) &+ w15 &+ small0(w7)
+      round(c, d, e, &f, g, h, a, &b, w6 &+ turnConstants[6])
+      w7 = w7 &+ small1(w5) &+ w0 &+ small0(w8)
+      round(b, c, d, &e, f, g, h, &a, w7 &+ turnConstants[7])
+      w8 = w8 &+ small1(w6) &+ w1 &+ small0(w9)
+      round(a, b, c, &d, e, f, g, &h, w8 &+ turnConstants[8])
+      w9 = w9 &+ small1(w7) &+ w2 &+ small0(w10)
+      round(h, a, b, &c, d, e, f, &g, w9 &+ turnConstants[9])
+      w10 = w10 &+ small1(w8) &+ w3 &+ small0(w11)
+      round(g, h, a, &b, c, d, e, &f, w10 &+ turnConstants[10])
+      w11 = w11 &+ small1(w9) &+ w4 &+ small0(w12)
+      round(f, g, h, &a, b, c, d, &e, w11 &+ turnConstants[11])
+      w12 = w12 &+ small1(w10) &+ w5 &+ small0(w13)
+      round(e, f, g, &h, a, b, c, &d, w12 &+ turnConstants[12])
+      w13 = w13 &+ small1(w11) &+ w6 &+ small0(w14)
+      round(d, e, f, &g, h, a, b, &c, w13 &+ turnConstants[13])
+      w14 = w14 &+ small1(w12) &+ w7 &+ small0(w15)
+      round(c, d, e, &f, g, h, a, &b, w14 &+ turnConstants[14])
+      w15 = w15 &+ small1(w13) &+ w8 &+ small0(w0)
+      round(b, c, d, &e, f, g, h, &a, w15 &+ turnConstants[15])
+      turn &+= 16
+    }
     state[0] &+= a
     state[1] &+= b
     state[2] &+= c
@@ -186,4 +95,35 @@ extension SHA512 {
     state[6] &+= g
     state[7] &+= h
   }
+
+  /// The round constants.
+  static let constants: InlineArray<80, UInt64> = [
+    0x428A_2F98_D728_AE22, 0x7137_4491_23EF_65CD, 0xB5C0_FBCF_EC4D_3B2F,
+    0xE9B5_DBA5_8189_DBBC, 0x3956_C25B_F348_B538, 0x59F1_11F1_B605_D019,
+    0x923F_82A4_AF19_4F9B, 0xAB1C_5ED5_DA6D_8118, 0xD807_AA98_A303_0242,
+    0x1283_5B01_4570_6FBE, 0x2431_85BE_4EE4_B28C, 0x550C_7DC3_D5FF_B4E2,
+    0x72BE_5D74_F27B_896F, 0x80DE_B1FE_3B16_96B1, 0x9BDC_06A7_25C7_1235,
+    0xC19B_F174_CF69_2694, 0xE49B_69C1_9EF1_4AD2, 0xEFBE_4786_384F_25E3,
+    0x0FC1_9DC6_8B8C_D5B5, 0x240C_A1CC_77AC_9C65, 0x2DE9_2C6F_592B_0275,
+    0x4A74_84AA_6EA6_E483, 0x5CB0_A9DC_BD41_FBD4, 0x76F9_88DA_8311_53B5,
+    0x983E_5152_EE66_DFAB, 0xA831_C66D_2DB4_3210, 0xB003_27C8_98FB_213F,
+    0xBF59_7FC7_BEEF_0EE4, 0xC6E0_0BF3_3DA8_8FC2, 0xD5A7_9147_930A_A725,
+    0x06CA_6351_E003_826F, 0x1429_2967_0A0E_6E70, 0x27B7_0A85_46D2_2FFC,
+    0x2E1B_2138_5C26_C926, 0x4D2C_6DFC_5AC4_2AED, 0x5338_0D13_9D95_B3DF,
+    0x650A_7354_8BAF_63DE, 0x766A_0ABB_3C77_B2A8, 0x81C2_C92E_47ED_AEE6,
+    0x9272_2C85_1482_353B, 0xA2BF_E8A1_4CF1_0364, 0xA81A_664B_BC42_3001,
+    0xC24B_8B70_D0F8_9791, 0xC76C_51A3_0654_BE30, 0xD192_E819_D6EF_5218,
+    0xD699_0624_5565_A910, 0xF40E_3585_5771_202A, 0x106A_A070_32BB_D1B8,
+    0x19A4_C116_B8D2_D0C8, 0x1E37_6C08_5141_AB53, 0x2748_774C_DF8E_EB99,
+    0x34B0_BCB5_E19B_48A8, 0x391C_0CB3_C5C9_5A63, 0x4ED8_AA4A_E341_8ACB,
+    0x5B9C_CA4F_7763_E373, 0x682E_6FF3_D6B2_B8A3, 0x748F_82EE_5DEF_B2FC,
+    0x78A5_636F_4317_2F60, 0x84C8_7814_A1F0_AB72, 0x8CC7_0208_1A64_39EC,
+    0x90BE_FFFA_2363_1E28, 0xA450_6CEB_DE82_BDE9, 0xBEF9_A3F7_B2C6_7915,
+    0xC671_78F2_E372_532B, 0xCA27_3ECE_EA26_619C, 0xD186_B8C7_21C0_C207,
+    0xEADA_7DD6_CDE0_EB1E, 0xF57D_4F7F_EE6E_D178, 0x06F0_67AA_7217_6FBA,
+    0x0A63_7DC5_A2C8_98A6, 0x113F_9804_BEF9_0DAE, 0x1B71_0B35_131C_471B,
+    0x28DB_77F5_2304_7D84, 0x32CA_AB7B_40C7_2493, 0x3C9E_BE0A_15C9_BEBC,
+    0x431D_67C4_9C10_0D4C, 0x4CC5_D4BE_CB3E_42B6, 0x597F_299C_FC65_7E2A,
+    0x5FCB_6FAB_3AD6_FAEC, 0x6C44_198C_4A47_5817,
+  ]
 }

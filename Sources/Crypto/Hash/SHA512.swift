@@ -104,15 +104,15 @@ public struct SHA512: Sendable {
   @inline(__always)
   static func small1(_ x: UInt64) -> UInt64 { rotate(x, 19) ^ rotate(x, 61) ^ x &>> 6 }
 
-  // One round (FIPS 180-4 §6.4.2 step 3) with the variables renamed instead of moved.
+  // One round (FIPS 180-4 §6.4.2 step 3), written as SHA-256's is.
   @inline(__always)
   static func round(
     _ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: inout UInt64, _ e: UInt64, _ f: UInt64, _ g: UInt64,
     _ h: inout UInt64, _ wk: UInt64
   ) {
-    h = h &+ wk &+ (rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)) &+ (g ^ (e & (f ^ g)))
+    h = h &+ wk &+ rotate(rotate(rotate(e, 23) ^ e, 4) ^ e, 14) &+ (g ^ (e & (f ^ g)))
     d = d &+ h
-    h = h &+ (rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)) &+ ((a & b) | (c & (a | b)))
+    h = h &+ rotate(rotate(rotate(a, 5) ^ a, 6) ^ a, 28) &+ ((a & b) | (c & (a | b)))
   }
 }
 

@@ -43,7 +43,7 @@ final class RSAPublicPower<let m: Int>: @unchecked Sendable {
     }
     for _ in 0..<width where bit > 0 {
       bit &-= 1
-      power = ring.squared(power)
+      power = ring.multiply(power, power)
       if exponent &>> UInt32(truncatingIfNeeded: bit) & 1 == 1 { power = ring.multiply(power, base) }
     }
     return bit == 0

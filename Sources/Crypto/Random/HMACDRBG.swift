@@ -110,7 +110,8 @@ public struct HMACDRBG: Sendable {
       mix(additional, none.span.extracting(first: 0), none.span.extracting(first: 0))
     }
     // The keyed pads are hashed once for the whole request.
-    let keyed = HMAC(algorithm, key: key.span)
+    var keyed = HMAC(algorithm, key: key.span)
+    defer { keyed.wipe() }
     var done = 0
     while done < out.count {
       var mac = keyed
@@ -120,7 +121,15 @@ public struct HMACDRBG: Sendable {
       for index in 0..<part { out[done &+ index] = value[index] }
       done &+= part
     }
-    mix(additional, none.span.extracting(first: 0), none.span.extracting(first: 0))
+    if additional.count > 0 {
+      mix(additional, none.span.extracting(first: 0), none.span.extracting(first: 0))
+    } else {
+      var mac = keyed
+      mac.update(value.span)
+      mac.update(byte: 0)
+      key = mac.finalize()
+      value = HMAC.code(algorithm, key: key.span, value.span)
+    }
     requestCounter &+= 1
   }
 

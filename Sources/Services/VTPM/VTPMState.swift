@@ -90,6 +90,7 @@ public final class VTPMState: @unchecked Sendable {
   ///
   /// It forgets everything with the machine: there is no store for its state yet. (No initialiser: Embedded Swift has
   /// no generic ones in classes.)
+  @inline(never)
   public static func make<Host: VTPMHost>(_ host: Host) -> VTPMState? {
     guard let entropy = host.entropy() else { return nil }
     return VTPMState(TPMEngine(entropy: entropy.span), milliseconds: host.milliseconds())

@@ -81,7 +81,7 @@ struct Reader {
     let count = Int(try u16())
     guard count <= limit else { throw error(.size) }
     guard count <= remaining else { throw error(.insufficient) }
-    let out = Array(bytes[offset..<(offset &+ count)])
+    let out = [UInt8](copying: bytes.span.extracting(offset..<(offset &+ count)))
     offset &+= count
     return out
   }

@@ -2,6 +2,8 @@
 import Crypto
 
 /// Builds a byte string; sized fields are closed when their content is known.
+///
+/// The room is compiled for size in a kernel; what goes over many bytes is for speed all the same.
 struct Writer {
   private(set) var bytes: [UInt8] = []
 
@@ -28,12 +30,12 @@ struct Writer {
   mutating func count32(_ value: Int) { u32(UInt32(truncatingIfNeeded: value)) }
   mutating func hash(_ value: HashAlgorithm?) { u16(value?.id ?? Algorithm.null) }
 
-  @inline(never)
+  @_optimize(speed) @inline(never)
   mutating func raw(_ span: borrowing Span<UInt8>) {
     for index in span.indices { bytes.append(span[index]) }
   }
 
-  @inline(never)
+  @_optimize(speed) @inline(never)
   mutating func raw(_ array: [UInt8]) { bytes.append(contentsOf: array) }
   mutating func raw<let capacity: Int>(_ value: FixedBytes<capacity>) { raw(value.span) }
 
@@ -89,9 +91,14 @@ struct Writer {
 
 extension [UInt8] {
   init<let capacity: Int>(_ value: FixedBytes<capacity>) {
-    self.init()
-    reserveCapacity(value.count)
-    for index in 0..<value.count { append(value[index]) }
+    self.init(copying: value.span)
+  }
+
+  @_optimize(speed) @inline(never)
+  init(copying span: borrowing Span<UInt8>) {
+    self.init(repeating: 0, count: span.count)
+    var place = mutableSpan
+    for index in span.indices { place[index] = span[index] }
   }
 
   /// Overwrites every byte.
