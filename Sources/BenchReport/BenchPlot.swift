@@ -67,16 +67,21 @@ public struct BenchPlot: Sendable {
     }
     out +=
       "<line x1=\"\(n(Self.left))\" y1=\"\(n(base))\" x2=\"\(n(Self.width - Self.right))\" y2=\"\(n(base))\" stroke=\"#888\"/>\n"
+    var labelled = -Double.infinity
     for value in roundNumbers(axis) {
       let x = axis.x(value / unitsPerTick)
       out += "<line x1=\"\(n(x))\" y1=\"\(n(base))\" x2=\"\(n(x))\" y2=\"\(n(base + 4))\" stroke=\"#888\"/>\n"
+      if x < labelled + 36 { continue }
+      labelled = x
       // At the edges inwards: beside this panel is another one.
       let anchor = x < Self.left + 20 ? "start" : x > Self.width - Self.right - 20 ? "end" : "middle"
       out += text(x, base + 16, label(units: value), 10, "#555", anchor)
     }
     // The median's name left of its line and the tail's right of its own, so that they never meet.
     out += mark(metric.warm.p50, "p50", axis, base, 0, "#111", "end")
-    if metric.warm.p99 > metric.warm.p50 { out += mark(metric.warm.p99, "p99", axis, base, 0, "#111", "start") }
+    if metric.warm.p99 > metric.warm.p50 {
+      out += mark(metric.warm.p99, "p99", axis, base, 0, "#111", "start")
+    }
     if let floor { out += mark(floor.warm.p50, "floor", axis, base, 12, "#2c8a3c", "end") }
     return out
   }
@@ -84,10 +89,10 @@ public struct BenchPlot: Sendable {
   /// What the labels count (nanoseconds or instructions) in one tick.
   private var unitsPerTick: Double { numbers.value(1, unit: "ticks") }
 
-  /// One, two and five times the powers of ten on the axis, or only those powers where that is too many.
+  /// Round numbers on the axis: as many as there is room for, fewer to a power of ten the more powers there are.
   private func roundNumbers(_ axis: Axis) -> [Double] {
     let range = exp2(axis.low) * unitsPerTick...exp2(axis.high) * unitsPerTick
-    for steps in [[1.0, 2.0, 5.0], [1.0]] {
+    for steps in [[1.0, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1.0, 2.0, 5.0], [1.0]] {
       var found: [Double] = []
       for decade in -3...18 {
         found += steps.map { $0 * pow(10, Double(decade)) }.filter(range.contains)
@@ -125,7 +130,7 @@ public struct BenchPlot: Sendable {
   ) -> String {
     let x = axis.x(Double(value))
     // No room left of the first value, nor right of the last.
-    let anchor = x < Self.left + 24 ? "start" : x > Self.width - Self.right - 24 ? "end" : side
+    let anchor = x < Self.left + 6 ? "start" : x > Self.width - Self.right - 24 ? "end" : side
     return
       "<line x1=\"\(n(x))\" y1=\"\(n(Self.top + drop))\" x2=\"\(n(x))\" y2=\"\(n(base))\" stroke=\"\(colour)\" stroke-dasharray=\"3 3\"/>\n"
       + text(x + (anchor == "end" ? -3 : 3), Self.top + drop + 4, name, 10, colour, anchor)

@@ -53,6 +53,9 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// How many CPUs run.
   public var processorCount: Int { unsafe cpuCount }
 
+  /// Five once the entry code has found LA57, which it then turns on.
+  public var nestedLevels: Int { mon_has_five_levels() ? 5 : 4 }
+
   /// VMRUN.
   public func run(cpu: Int, vmcb: SystemPage, registers: SystemPage) {
     guard cpu >= 0, cpu < 64 else { return }

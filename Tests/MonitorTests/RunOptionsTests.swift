@@ -19,24 +19,25 @@ private func refusal(_ line: String) -> String {
 @Suite struct RunOptionsTests {
   @Test func `every option is read`() throws {
     let found = try options(
-      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 shared xapic seed=0x2A hostile=double-map test=snp strict verbose limit=7 l2=2 -- quiet x"
+      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 shared xapic seed=0x2A hostile=double-map strict verbose limit=7 l2=2 -- quiet x"
     )
     #expect(found.personality == .snp)
     #expect(found.memory == 512 && found.markBit == 51 && found.seed == 42)
     #expect(found.apicIDs == [0, 2, 256, 0xFFFF_FFFE])
     #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isVerbose)
     #expect(found.hostileSeconds == 7 && found.l2Count == 2)
-    #expect(found.hostile == .doubleMap && found.selfTest == .snp)
+    #expect(try options("tdx start-delay=300").schedule.delayMilliseconds == 300)
+    #expect(found.hostile == .doubleMap)
     let words = try #require(found.guestWords)
     #expect(words > 100)
     #expect(try options("  tdx ").personality == .tdx)
   }
 
   @Test func `what is unknown or out of range is refused in one line that names the field`() {
-    #expect(refusal("") == "monitor: command line: names no platform: snp, tdx or plain")
-    #expect(refusal("sev") == "monitor: platform: unknown, use snp, tdx or plain, not 'sev'")
+    #expect(refusal("") == "monitor: command line: names no platform: snp or tdx")
+    #expect(refusal("sev") == "monitor: platform: unknown, use snp or tdx, not 'sev'")
     #expect(refusal("snp hostile=nice") == "monitor: hostile: there is no script 'nice'")
-    #expect(refusal("snp test=zzz") == "monitor: test: there is no self-test 'zzz'")
+    #expect(refusal("plain") == "monitor: platform: unknown, use snp or tdx, not 'plain'")
     #expect(refusal("snp memory=1") == "monitor: memory: is no number in its range: '1'")
     #expect(
       refusal("snp memory=99999999999999999999999")
@@ -50,9 +51,8 @@ private func refusal(_ line: String) -> String {
     #expect(refusal("snp apic-ids=\(many)") == "monitor: apic-ids: has more than 64 identifiers")
   }
 
-  @Test func `scripts and tests have different names`() {
+  @Test func `scripts have different names`() {
     #expect(Set(HostileScript.all.map(\.name)).count == HostileScript.all.count)
-    #expect(Set(SelfTest.all.map(\.name)).count == SelfTest.all.count)
     #expect(!HostileScript.all.contains { $0.name == "unknown" })
   }
 

@@ -1,6 +1,6 @@
 # monitor: runs a board's image as a confidential guest of the monitor, under QEMU.
 
-hostile= hostile_seed= hostile_limit=
+hostile= hostile_seed= hostile_limit= c_bit=47
 # Set by a board's --vtpm: the image that serves its guest a TPM.
 vtpm=
 hostile_scripts='remap swap double-map refuse-page-state half-page-state replay-reply corrupt-reply forge-exit lying-cpuid
@@ -9,6 +9,7 @@ lying-parameters random'
 
 monitor_hostile_help() {
   cat <<'TEXT'
+  --c-bit N        the C-bit of an SNP guest, 47 or 51 (47)
   --hostile NAME   the attack that the host plays (`--hostile help` lists them); the run passes if the guest ends in a
                    defined way and no secret lies in shared memory
   --seed N         the seed of the attack's moments and targets (1)
@@ -29,6 +30,10 @@ monitor_option() {
           ;;
       esac
       ;;
+    --c-bit)
+      value "$@"
+      case $2 in 47 | 51) c_bit=$2 taken=2 ;; *) die 2 "--c-bit takes 47 or 51, not '$2'" ;; esac
+      ;;
     --seed) value "$@"; [[ $2 =~ ^[0-9]{1,18}$ ]] || die 2 "--seed takes a number, not '$2'"; hostile_seed=$2; taken=2 ;;
     --limit) value "$@" && whole "$2" 1 3600 || die 2 "--limit takes 1 to 3600 seconds, not '${2:-}'"; hostile_limit=$2; taken=2 ;;
   esac
@@ -36,7 +41,15 @@ monitor_option() {
 
 # monitor_hostile_words: the monitor's words for these options.
 monitor_hostile_words() {
-  echo "${hostile:+hostile=$hostile} ${hostile_seed:+seed=$hostile_seed} ${hostile_limit:+limit=$hostile_limit}"
+  echo "${hostile:+hostile=$hostile} ${hostile_seed:+seed=$hostile_seed} ${hostile_limit:+limit=$hostile_limit} cbit=$c_bit"
+}
+
+# monitor_cpu: QEMU's CPU. Without AVX, MPX and PKU, which no guest is shown, FXSAVE holds all that a VMPL has of its own;
+# a C-bit above 47 takes nested tables of five levels.
+monitor_cpu() {
+  local width=phys-bits=48,la57=off
+  if [ "$c_bit" = 51 ]; then width=phys-bits=52,la57=on; fi
+  echo "max,avx=off,avx2=off,f16c=off,fma=off,mpx=off,pku=off,$width"
 }
 
 # monitor_words: sets `words`, the kernel's own command line, from --until, --trace and --append.
@@ -52,7 +65,7 @@ monitor_words() {
 
 # monitor_run BOARD PLATFORM [BUILD-OPTIONS...]: builds both images, makes the IGVM file with the kernel's words in it and
 # runs it on $cpus CPUs with $memory megabytes; returns qemu_run's code. `plugin` holds further arguments for QEMU,
-# `host` words for the monitor. On one CPU the clock counts instructions, and the guest's stands still meanwhile.
+# `host` words for the monitor; `single` asks for one thread. On one CPU the clock counts instructions, and the guest's stands still meanwhile.
 monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
   shift 2
@@ -67,14 +80,14 @@ monitor_run() {
   # The monitor's own memory, and the file, come on top of the guest's.
   size=$((memory + memory / 64 + 19 + $(stat -c %s "$file") / 1048576))
   # With more CPUs than the machine has, each on a thread, most of the time goes into waiting for whoever has the lock.
-  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}" ]; then accel=tcg,thread=single; fi
+  if [ "$cpus" -gt 4 ] || [ -n "${exact:-}${single:-}" ]; then accel=tcg,thread=single; fi
   if [ -n "${exact:-}" ] || { [ "$cpus" = 1 ] && [ -n "$until" ]; }; then machine+=(-icount shift=0,align=off,sleep=off); fi
   if [ -n "$gdb" ]; then
     machine+=(-S -gdb tcp:127.0.0.1:1234)
     echo "waiting for: gdb $image -ex 'target remote 127.0.0.1:1234'" >&2
   fi
   if declare -F board_plugin >/dev/null; then board_plugin "$image"; fi
-  qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu max,phys-bits=48,la57=off -smp "$cpus" -m "$size" \
+  qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu "$(monitor_cpu)" -smp "$cpus" -m "$size" \
     "${machine[@]}" "${plugin[@]}" -kernel "$monitor" -initrd "$file" -append "$platform memory=$memory ${host:-} $(monitor_hostile_words)"
 }
 

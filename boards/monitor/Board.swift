@@ -30,13 +30,15 @@ import Seams
     switch options.personality {
     case .snp: try startSNP(machine, record, options, split)
     case .tdx: try startTDX(machine, record, options, split)
-    case .plain: throw Refusal("platform", "must be snp or tdx: there is no plain guest yet")
     }
   }
 
   private static func startTDX(
     _ machine: PhysicalMachine, _ record: BootRecord, _ words: RunOptions, _ split: MonitorStart.Split
   ) throws(Refusal) -> Never {
+    guard machine.nestedLevels == 4 else {
+      throw Refusal("machine", "has LA57, which a TD's shared bit 47 has no use for")
+    }
     guard words.markBit == 47 else {
       throw Refusal("cbit", "must be 47 for a TD, not", hex: UInt64(words.markBit))
     }

@@ -28,6 +28,9 @@ extension MonitorBoard {
         "apic-ids", "must be as many as there are CPUs, not", hex: UInt64(description.apicIDs.count))
     }
     description.lies = HostileScript.lies(options.hostile, seed: options.seed)
+    guard options.markBit < 48 || machine.nestedLevels == 5 else {
+      throw Refusal("cbit", "needs a CPU with LA57:", hex: UInt64(options.markBit))
+    }
     guard let ports = contiguous(machine, 3), let registers = contiguous(machine, 2),
       let pool = contiguous(machine, GuestBacking.highCapacity)
     else { throw Refusal("memory", "is too little for the monitor") }

@@ -83,6 +83,8 @@ board_run() {
   if [ -n "$guest" ]; then
     image=$(boards/build guest) || exit $?
     words=" guest=$guest$words"
+    # vCPUs that wait for each other: on few real CPUs a thread each takes turns of milliseconds, one thread of a PAUSE.
+    if [ "$cpus" -gt "$(nproc)" ]; then single=1; fi
     # The guest ends the run; a limit keeps one that hangs from staying.
     [ "$timeout" -gt 0 ] || [ -n "$gdb" ] || timeout=$((240 + 4 * cpus))
     monitor_run tdp tdx --guest-image "$image"

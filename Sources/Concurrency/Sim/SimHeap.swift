@@ -31,7 +31,8 @@ private enum SimHeap {
 
   /// Whether the object came from `allocate`.
   @inline(__always) static func isOurs(_ object: UnsafeMutableRawPointer) -> Bool {
-    unsafe (object - 16).load(as: UInt64.self) == mark(object)  // the last word of glibc's chunk before, if not
+    // Of another object this is the last word of glibc's chunk before.
+    unsafe (object - 16).load(as: UInt64.self) == mark(object)
   }
 
   /// A block of glibc's, and in it an object behind its header.

@@ -101,8 +101,9 @@ extension TrustDomain {
   /// The model keeps one block epoch for the whole TD, which makes the host track more often.
   public var isTracked: Bool {
     guard epoch > lastBlockEpoch else { return false }
-    for vcpu in vcpus {
-      if case .running = vcpu.mode, vcpu.epoch <= lastBlockEpoch { return false }
+    // By index: a vCPU is large, and this is asked in loops.
+    for index in vcpus.indices {
+      if case .running = vcpus[index].mode, vcpus[index].epoch <= lastBlockEpoch { return false }
     }
     return true
   }

@@ -10,9 +10,8 @@ public struct GuestMemory: Sendable {
   /// How many pages there are from guest page 0 on.
   public let pageCount: Int
   private let base: SystemPage
-  private var extraGuest = InlineArray<8, GuestPage>(repeating: GuestPage(rawValue: .max))
-  private var extraSystem = InlineArray<8, SystemPage>(repeating: SystemPage(rawValue: 0))
-  private var extraCount = 0
+  // An array, not in place: this value is copied for every walk of a guest's tables.
+  private var extra: [(guest: GuestPage, system: SystemPage)] = []
 
   /// `pageCount` pages from guest page 0 on, which lie from `base` on.
   public init(base: SystemPage, pageCount: Int) {
@@ -23,7 +22,7 @@ public struct GuestMemory: Sendable {
   /// The system page behind `page`; nil where the guest has no memory.
   public subscript(page: GuestPage) -> SystemPage? {
     if page.rawValue < UInt64(pageCount) { return base.advanced(by: page.rawValue) }
-    for index in 0..<extraCount where extraGuest[index] == page { return extraSystem[index] }
+    for index in extra.indices where extra[index].guest == page { return extra[index].system }
     return nil
   }
 
@@ -32,10 +31,8 @@ public struct GuestMemory: Sendable {
 
   /// Puts `system` behind a page outside the range; false if it has one, or eight are in use.
   public mutating func add(_ page: GuestPage, _ system: SystemPage) -> Bool {
-    guard self[page] == nil, extraCount < 8 else { return false }
-    extraGuest[extraCount] = page
-    extraSystem[extraCount] = system
-    extraCount += 1
+    guard self[page] == nil, extra.count < 8 else { return false }
+    extra.append((page, system))
     return true
   }
 }

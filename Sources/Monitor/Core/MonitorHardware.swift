@@ -10,6 +10,8 @@ public import Seams
 public protocol MonitorHardware: PageMemory, Console {
   /// How many CPUs the machine has.
   var processorCount: Int { get }
+  /// How many levels nested tables have: 4, or 5 where the CPU has LA57, for guest addresses of more than 48 bits.
+  var nestedLevels: Int { get }
   /// Runs the guest of the VMCB in `vmcb` until it exits; `registers` holds 16 words in encoding order, of which RAX and
   /// RSP are the VMCB's (APM 2, 15.5).
   func run(cpu: Int, vmcb: SystemPage, registers: SystemPage)

@@ -16,13 +16,14 @@ public struct NestedRights: OptionSet, Hashable, Sendable {
   public static let full: NestedRights = [.write, .execute]
 }
 
-/// A four-level nested page table (APM 2, 15.25): 48-bit guest addresses, leaves of 4 KiB and 2 MiB.
+/// A nested page table (APM 2, 15.25) of four levels, or five for guest addresses of more than 48 bits; leaves of 4 KiB and 2 MiB.
 ///
 /// Every leaf is a user page, because all nested walks are user accesses. Tables come from the monitor's memory and are
 /// kept; a leaf of 2 MiB is split when a part of it changes.
 public struct NestedTable: Sendable {
   /// The page of the root, for nCR3.
   public let root: SystemPage
+  private let levels: Int
 
   private static let present: UInt64 = 1
   private static let writable: UInt64 = 2
@@ -36,6 +37,7 @@ public struct NestedTable: Sendable {
   public init?<Hardware: MonitorHardware>(_ hardware: Hardware) {
     guard let page = hardware.allocatePage() else { return nil }
     root = page
+    levels = hardware.nestedLevels
   }
 
   private static func leaf(_ page: SystemPage, _ rights: NestedRights) -> UInt64 {
@@ -48,7 +50,7 @@ public struct NestedTable: Sendable {
     _ page: UInt64, level target: Int, makes: Bool, _ hardware: inout Hardware
   ) -> (SystemPage, Int)? {
     var table = root
-    var level = 4
+    var level = levels
     while true {
       let offset = 8 &* Int(truncatingIfNeeded: page >> UInt64(9 &* (level &- 1)) & 511)
       if level == target { return (table, offset) }
@@ -95,7 +97,7 @@ public struct NestedTable: Sendable {
     return true
   }
 
-  /// Makes another root lead to the same tables for the first 4 TiB and to nothing above: the private half.
+  /// Makes another root of four levels lead to the same tables for the first 4 TiB and to nothing above: the private half.
   public func copyLowest<Hardware: MonitorHardware>(to other: SystemPage, _ hardware: inout Hardware) {
     for index in 0..<8 { hardware.store(other, 8 &* index, hardware.load(root, 8 &* index)) }
   }

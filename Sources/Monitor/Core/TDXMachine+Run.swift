@@ -16,13 +16,13 @@ extension TDXMachine {
     guard let delay = options.schedule.firstEntry(cpu) else { return .wait(until: nil) }
     let start = startTime &+ options.ticksPerSecond / 1_000_000 &* delay
     if now < start { return .wait(until: start) }
-    processors[cpu].exitTime = now
+    processors[cpu].clock.exited(now)
     return resume(cpu)
   }
 
   /// The step after an exit.
   public func exited(_ index: Int) -> NextStep {
-    processors[index].exitTime = hardware.timeStamp()
+    processors[index].clock.exited(hardware.timeStamp())
     processors[index].exitCount &+= 1
     let vm = domain.vcpus[index].currentVM
     // CR8 is V_TPR while a guest runs (APM 2, 15.21.1).
@@ -66,6 +66,8 @@ extension TDXMachine {
       hardware.unlock()
       for _ in 0..<32 { hardware.pause() }
       hardware.lock()
+      // Asking again costs more than waiting.
+      if !domain.isTracked, round & 63 != 0 { continue }
       processors[index].pendingCall = nil
       hostCall(index, call, registers)
     }
@@ -96,19 +98,10 @@ extension TDXMachine {
   }
 
   /// Time that the monitor took is not the guest's.
-  func account(_ index: Int) {
-    let now = hardware.timeStamp()
-    let own = now &- processors[index].exitTime
-    processors[index].ownTicks &+= own
-    if options.freezesTime { processors[index].timeOffset &+= own }
-    processors[index].exitTime = now
-  }
+  func account(_ index: Int) { processors[index].clock.account(hardware.timeStamp()) }
 
   /// The time-stamp counter as the guest sees it.
-  func guestTime(_ index: Int) -> UInt64 {
-    let now = options.freezesTime ? processors[index].exitTime : hardware.timeStamp()
-    return now &- processors[index].timeOffset
-  }
+  func guestTime(_ index: Int) -> UInt64 { processors[index].clock.guestTime(hardware.timeStamp()) }
 
   /// Events, interrupts and time of the entry.
   private func prepare(_ index: Int) -> NextStep {
@@ -138,19 +131,19 @@ extension TDXMachine {
     }
     setAlarm(index)
     account(index)
-    cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
+    cpu[VMCB.tscOffset] = 0 &- processors[index].clock.offset
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
   }
 
   /// When something of a vCPU's is due, in physical ticks.
   func nextDeadline(_ index: Int) -> UInt64? {
-    var first = processors[index].timer.deadline.map { $0 &+ processors[index].timeOffset } ?? .max
+    var first = processors[index].timer.deadline.map { $0 &+ processors[index].clock.offset } ?? .max
     first = min(first, host.limit ?? .max)
     let vm = domain.vcpus[index].currentVM
     // An L2's deadline counts while the L2 runs, not while the host has the vCPU.
     if vm > 0, domain.vcpus[index].mode == .running(vm: vm) {
       let due = domain.vcpus[index].l2[vm - 1].tscDeadline
-      if due != .max { first = min(first, due &+ processors[index].timeOffset) }
+      if due != .max { first = min(first, due &+ processors[index].clock.offset) }
     }
     return first == .max ? nil : first
   }

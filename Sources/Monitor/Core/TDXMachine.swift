@@ -33,10 +33,6 @@ public struct TDXOptions: Sendable {
 
 /// The monitor's side of one vCPU.
 struct TDXProcessor: Sendable {
-  /// Its VMCBs by VM: 0 is L1.
-  var vmcbs = InlineArray<4, SystemPage>(repeating: SystemPage(rawValue: 0))
-  /// The general registers, one image for L1 and L2.
-  var registers = SystemPage(rawValue: 0)
   /// Registers of VMs whose paging is off.
   var unpaged = InlineArray<4, UnpagedState?>(repeating: nil)
   /// The deadline that the alarm is set to; nil if it is not known.
@@ -59,14 +55,10 @@ struct TDXProcessor: Sendable {
   var answer: GeneralRegisters?
   /// Whether the host lets the vCPU run; false after a final halt.
   var isStopped = false
-  /// The physical time of the last exit.
-  var exitTime: UInt64 = 0
-  /// How far the guest's counter is behind the physical one.
-  var timeOffset: UInt64 = 0
+  /// Its time-stamp counter.
+  var clock: GuestClock
   /// Exits so far.
   var exitCount: UInt64 = 0
-  /// Physical ticks spent in the monitor.
-  var ownTicks: UInt64 = 0
   /// The last vector that was posted to it.
   var lastVector: UInt8 = 32
   /// Whether the host has an NMI for it.
@@ -97,6 +89,8 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   let options: TDXOptions
   var memory: GuestMemory
   var processors: [TDXProcessor] = []
+  /// The stopped vCPUs: VM v of vCPU n at 4 n + v; L1 and L2 have one image of the general registers.
+  private var stopped: [PageCPU<Hardware>] = []
   var tables: [NestedTable] = []
   let ioMap: SystemPage
   let msrMap: SystemPage
@@ -154,14 +148,15 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   }
 
   private func makeProcessor(_ index: Int) -> TDXProcessor? {
-    var processor = TDXProcessor()
+    var processor = TDXProcessor(clock: GuestClock(isFrozen: options.freezesTime))
     guard let registers = hardware.allocatePage() else { return nil }
-    processor.registers = registers
+    let none = PageCPU(vmcb: SystemPage(rawValue: 0), registers: registers, memory: hardware)
+    stopped.append(contentsOf: [none, none, none, none])
     processor.timer = LocalTimer(scale: UInt64(domain.configuration.tscFrequency))
     for vm in 0...domain.configuration.l2Count {
       guard let page = hardware.allocatePage() else { return nil }
-      processor.vmcbs[vm] = page
       var cpu = PageCPU(vmcb: page, registers: registers, memory: hardware)
+      stopped[4 &* index &+ vm] = cpu
       // An L2's MSRs all exit: the port map is all ones too.
       TDXControls.fill(
         &cpu, root: tables[vm].root, ioMap: ioMap, msrMap: vm == 0 ? msrMap : ioMap, vm: vm)
@@ -169,7 +164,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
       guard let root = hardware.allocatePage() else { return nil }
       processor.privateRoots[vm] = root
     }
-    var cpu = PageCPU(vmcb: processor.vmcbs[0], registers: registers, memory: hardware)
+    var cpu = cpu(index)
     TDXControls.reset(&cpu)
     processor.unpaged[0] = UnpagedMode.enter(&cpu, cr0: cpu[VMCB.cr0])
     cpu.registers = domain.initialRegisters(vcpu: index, argument: 0)
@@ -177,10 +172,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   }
 
   /// The stopped vCPU as VM `vm` sees it.
-  func cpu(_ index: Int, vm: Int = 0) -> PageCPU<Hardware> {
-    PageCPU(
-      vmcb: processors[index].vmcbs[vm], registers: processors[index].registers, memory: hardware)
-  }
+  func cpu(_ index: Int, vm: Int = 0) -> PageCPU<Hardware> { stopped[4 &* index &+ vm] }
 
   /// The APIC identifier of a vCPU, which the host chooses.
   func apicID(_ index: Int) -> UInt32 {

@@ -23,7 +23,7 @@ public enum DevicePolicy {
   /// The verdict port, which the monitor keeps for itself (design "Exit codes").
   public static let verdictPort: UInt16 = 0xF4
 
-  /// A sleep control register (ACPI 6.5, 4.8.3.7): SLP_EN, bit 5, switches the guest off. Nothing of QEMU's is there.
+  /// A sleep control register, where nothing of QEMU is (ACPI 6.5, 4.8.3.7): SLP_EN, bit 5, switches the guest off.
   public static let powerPort: UInt16 = 0xF8
 
   /// How a write ends the guest; nil if it does not.

@@ -96,31 +96,3 @@ public struct HostileScript: RawRepresentable, Hashable, Sendable {
     }
   }
 }
-
-/// One built-in guest of a few dozen instructions that checks the monitor from inside.
-public struct SelfTest: RawRepresentable, Hashable, Sendable {
-  /// The place in `all`.
-  public let rawValue: UInt8
-  /// The test numbered `rawValue`.
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
-
-  /// Exits, injection and page faults of a plain guest.
-  public static let plain = SelfTest(rawValue: 0)
-  /// SNP: PVALIDATE, RMPADJUST, VMGEXIT and VMPL switches.
-  public static let snp = SelfTest(rawValue: 1)
-  /// TDX: TDG leaves and #VE.
-  public static let tdx = SelfTest(rawValue: 2)
-
-  /// Every test.
-  public static let all: [SelfTest] = (0...2).map { SelfTest(rawValue: $0) }
-
-  /// The name on the command line.
-  public var name: String {
-    switch rawValue {
-    case 0: "plain"
-    case 1: "snp"
-    case 2: "tdx"
-    default: "unknown"
-    }
-  }
-}

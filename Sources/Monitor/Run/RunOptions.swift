@@ -4,8 +4,9 @@ import SNP
 
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
-/// `snp|tdx|raw [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME]
-/// [limit=SECONDS] [l2=N] [absent=N] [late=N] [start-seed=N] [drop-interrupts] [test=NAME] [strict] [count-breaches] [verbose]`; words of the guest follow after `--`.
+/// `snp|tdx [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME] [limit=SECONDS] [l2=N]
+/// [absent=N] [late=N] [start-delay=MS] [start-seed=N] [drop-interrupts] [strict] [count-breaches] [verbose]`; words of the
+/// guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
   public enum Personality: UInt8, Sendable {
@@ -13,8 +14,6 @@ public struct RunOptions: Equatable, Sendable {
     case snp
     /// TDX module 1.5.
     case tdx
-    /// None: a plain SVM guest, for the monitor's own tests.
-    case plain
   }
 
   /// The architecture.
@@ -39,8 +38,6 @@ public struct RunOptions: Equatable, Sendable {
   public var l2Count = 1
   /// When a TD's vCPUs are let in.
   public var schedule = TDXSchedule()
-  /// The built-in guest to run instead of an image.
-  public var selfTest: SelfTest?
   /// Whether relaxed table walks and fetches count as violations (svm-monitor.md §2, rule b).
   public var isStrict = false
   /// Whether breaches are counted only, and do not end the run.
@@ -57,7 +54,7 @@ public struct RunOptions: Equatable, Sendable {
   public init(_ line: borrowing Span<UInt8>) throws(Refusal) {
     var words = WordReader(limit: line.count)
     guard let first = words.next(line) else {
-      throw Refusal("command line", "names no platform: snp, tdx or plain")
+      throw Refusal("command line", "names no platform: snp or tdx")
     }
     personality = try Self.personality(first, line)
     while let word = words.next(line) {
@@ -75,8 +72,7 @@ public struct RunOptions: Equatable, Sendable {
   ) throws(Refusal) -> Personality {
     if word.matches("snp", line) { return .snp }
     if word.matches("tdx", line) { return .tdx }
-    if word.matches("plain", line) { return .plain }
-    throw Refusal("platform", "unknown, use snp, tdx or plain, not", word: line.extracting(word.range))
+    throw Refusal("platform", "unknown, use snp or tdx, not", word: line.extracting(word.range))
   }
 
   private mutating func take(_ word: Word, _ line: borrowing Span<UInt8>) throws(Refusal) {
@@ -98,6 +94,8 @@ public struct RunOptions: Equatable, Sendable {
       schedule.absent = Int(truncatingIfNeeded: try value.number("absent", 0, 1023, line))
     } else if let value = word.value(of: "late", line) {
       schedule.late = Int(truncatingIfNeeded: try value.number("late", 0, 1023, line))
+    } else if let value = word.value(of: "start-delay", line) {
+      schedule.delayMilliseconds = try value.number("start-delay", 0, 60_000, line)
     } else if let value = word.value(of: "start-seed", line) {
       schedule.seed = try value.number("start-seed", 0, .max, line)
     } else if let value = word.value(of: "l2", line) {
@@ -115,11 +113,6 @@ public struct RunOptions: Equatable, Sendable {
         throw Refusal("hostile", "there is no script", word: line.extracting(value.range))
       }
       hostile = script
-    } else if let value = word.value(of: "test", line) {
-      guard let test = SelfTest.all.first(where: { value.matches($0.name, line) }) else {
-        throw Refusal("test", "there is no self-test", word: line.extracting(value.range))
-      }
-      selfTest = test
     } else {
       throw Refusal("command line", "has an unknown word", word: line.extracting(word.range))
     }

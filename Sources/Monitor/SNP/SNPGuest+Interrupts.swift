@@ -70,7 +70,7 @@ extension SNPGuest {
     var first: UInt64?
     for number in 0..<UInt8(4) {
       guard let due = withAPIC(index, VMPL(rawValue: number), { $0.deadline }) ?? nil else { continue }
-      first = min(first ?? .max, due &+ processors[index].timeOffset)
+      first = min(first ?? .max, due &+ processors[index].clock.offset)
     }
     if let limit = host.limit { first = min(first ?? .max, limit) }
     return first

@@ -10,14 +10,14 @@ extension SNPGuest {
   /// The first step of a CPU, and the one after a halt.
   public func next(_ index: Int) -> NextStep {
     guard index < processors.count else { return .wait(until: nil) }
-    processors[index].exitTime = hardware.timeStamp()
+    processors[index].clock.exited(hardware.timeStamp())
     return resume(index)
   }
 
   /// The step after an exit.
   public func exited(_ index: Int) -> NextStep {
     processors[index].isInGuest = false
-    processors[index].exitTime = hardware.timeStamp()
+    processors[index].clock.exited(hardware.timeStamp())
     processors[index].exitCount &+= 1
     let vmpl = level(index)
     let priority = UInt8(truncatingIfNeeded: cpu(index, vmpl)[VMCB.virtualInterrupt] & 15)
@@ -113,7 +113,7 @@ extension SNPGuest {
     injectEvents(index, vmpl, &cpu)
     setAlarm(index)
     account(index)
-    cpu[VMCB.tscOffset] = 0 &- processors[index].timeOffset
+    cpu[VMCB.tscOffset] = 0 &- processors[index].clock.offset
     processors[index].isInGuest = true
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
   }
@@ -177,19 +177,10 @@ extension SNPGuest {
   }
 
   /// Time that the monitor took is not the guest's.
-  func account(_ index: Int) {
-    let now = hardware.timeStamp()
-    let own = now &- processors[index].exitTime
-    processors[index].ownTicks &+= own
-    if options.freezesTime { processors[index].timeOffset &+= own }
-    processors[index].exitTime = now
-  }
+  func account(_ index: Int) { processors[index].clock.account(hardware.timeStamp()) }
 
   /// The time-stamp counter as the guest sees it.
-  func guestTime(_ index: Int) -> UInt64 {
-    let now = options.freezesTime ? processors[index].exitTime : hardware.timeStamp()
-    return now &- processors[index].timeOffset
-  }
+  func guestTime(_ index: Int) -> UInt64 { processors[index].clock.guestTime(hardware.timeStamp()) }
 
   /// Waits until every other vCPU that is in the guest has left it once, so that its TLB is empty.
   ///

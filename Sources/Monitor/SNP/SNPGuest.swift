@@ -65,7 +65,9 @@ public final class SNPGuest<Hardware: MonitorHardware>: Personality {
   ) {
     self.hardware = hardware
     processors = []
-    for _ in 0..<machine.vcpus.count { processors.append(SNPProcessor()) }
+    for _ in 0..<machine.vcpus.count {
+      processors.append(SNPProcessor(clock: GuestClock(isFrozen: options.freezesTime)))
+    }
     messageKeys = machine.firmware.messageKeyWords
     self.machine = machine
     self.options = options

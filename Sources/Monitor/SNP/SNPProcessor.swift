@@ -42,16 +42,12 @@ struct SNPProcessor {
   var isInGuest = false
   /// Exits so far.
   var exitCount: UInt64 = 0
-  /// Physical ticks spent in the monitor.
-  var ownTicks: UInt64 = 0
   /// Whether the vCPU waits in AP reset hold, and by which protocol.
   var resetHold: ResetHold?
   /// A level that was started while another one ran.
   var pendingStart: VMPL?
-  /// The physical time of the last exit.
-  var exitTime: UInt64 = 0
-  /// How far the guest's counter is behind the physical one.
-  var timeOffset: UInt64 = 0
+  /// Its time-stamp counter.
+  var clock: GuestClock
   /// The deadline for which the physical alarm is set; nil = none.
   var alarm: UInt64?
   /// Entries in a row that found EFER.SVME cleared.

@@ -26,11 +26,21 @@ mon_pvh_entry:
   // Both kinds of CPU: EDI = index, EBX = the Swift function.
 enter_long_mode:
   lgdt mon_gdt_pointer
+  // With LA57 five levels, here and thus in nested tables: for a C-bit above 47.
+  movl %ebx, %esi
+  movl $7, %eax
+  xorl %ecx, %ecx
+  cpuid
+  movl %esi, %ebx
   movl %cr4, %eax
   orl $(1 << 5), %eax                // CR4.PAE
-  movl %eax, %cr4
-  movl $mon_pml4, %eax
-  movl %eax, %cr3
+  movl $mon_pml4, %edx
+  btl $16, %ecx
+  jnc 1f
+  orl $(1 << 12), %eax               // CR4.LA57
+  movl $mon_pml5, %edx
+1: movl %eax, %cr4
+  movl %edx, %cr3
   movl $0xC0000080, %ecx             // EFER
   rdmsr
   orl $((1 << 8) | (1 << 11) | (1 << 12)), %eax  // LME, NXE, SVME
@@ -122,6 +132,9 @@ mon_entry_tsc: .quad 0
 
   // The first 4 GiB one to one, in 2 MiB pages; the local APIC's page is among them.
   .balign 4096
+mon_pml5:
+  .quad mon_pml4 + 3
+  .fill 511, 8, 0
   .globl mon_pml4
 mon_pml4:
   .quad mon_pdpt + 3

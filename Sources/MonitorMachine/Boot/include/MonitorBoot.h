@@ -68,6 +68,12 @@ MON_INLINE uint64_t mon_cycles(void) {
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (uint64_t)high << 32 | low;
 }
+/// CR4.LA57: nested tables have as many levels as the host's (APM 2, 15.25.5).
+MON_INLINE _Bool mon_has_five_levels(void) {
+  uint64_t cr4;
+  __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+  return cr4 >> 12 & 1;
+}
 /// CR4.OSFXSR, so that FXSAVE takes SSE state too; the monitor itself uses neither.
 MON_INLINE void mon_enable_vectors(void) {
   uint64_t cr4;
