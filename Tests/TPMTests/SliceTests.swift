@@ -49,7 +49,8 @@ import Testing
     for slices in 1...3 {
       let tpm = TestTPM()
       let session = tpm.startSession(0).handle
-      let entry = big32(session) + sized([]) + [1] + sized([])
+      // An audit session that goes on.
+      let entry = big32(session) + sized([]) + [0x81] + sized([])
       let body = big32(UInt32(entry.count)) + entry + big16(8)
       tpm.engine.begin(
         [0x80, 2] + big32(UInt32(10 + body.count)) + big32(0x17B) + body, locality: 0, milliseconds: tpm.now)
