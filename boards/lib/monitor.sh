@@ -44,9 +44,12 @@ monitor_hostile_words() {
   echo "${hostile:+hostile=$hostile} ${hostile_seed:+seed=$hostile_seed} ${hostile_limit:+limit=$hostile_limit} cbit=$c_bit"
 }
 
-# monitor_cpu: QEMU's CPU; a C-bit above 47 takes nested tables of five levels.
+# monitor_cpu: QEMU's CPU. Without AVX, MPX and PKU, which no guest is shown, FXSAVE holds all that a VMPL has of its own;
+# a C-bit above 47 takes nested tables of five levels.
 monitor_cpu() {
-  if [ "$c_bit" = 51 ]; then echo max,phys-bits=52,la57=on; else echo max,phys-bits=48,la57=off; fi
+  local width=phys-bits=48,la57=off
+  if [ "$c_bit" = 51 ]; then width=phys-bits=52,la57=on; fi
+  echo "max,avx=off,avx2=off,f16c=off,fma=off,mpx=off,pku=off,$width"
 }
 
 # monitor_words: sets `words`, the kernel's own command line, from --until, --trace and --append.

@@ -52,7 +52,9 @@ public struct L2Revocations: ~Copyable {
     }
   }
 
-  /// Transition 4: `opener` has answered BUSY. What overflowed keeps counting as not withheld.
+  /// Transition 4: `opener` has answered BUSY.
+  ///
+  /// What overflowed keeps counting as not withheld.
   mutating func withhold(by opener: Int) {
     for index in items.indices where items[index].opener == opener { items[index].isWithheld = true }
   }

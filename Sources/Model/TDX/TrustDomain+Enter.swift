@@ -64,9 +64,9 @@ extension TrustDomain {
   }
 
   /// Counts an entry after a reduction of rights that is not flushed everywhere: by the vCPU itself, or
-  /// by one that runs the L2 now while this one, which took the rights, goes on. Of the latter those do not
-  /// count whose page is withheld: `commit` counts when such a page is given away.
+  /// by one that runs the L2 now while this one, which took the rights, goes on.
   ///
+  /// Of the latter those do not count whose page is withheld: `commit` counts when such a page is given away.
   /// Rule: tdx.md B.4, last paragraph, G.50, and design.md "Guest rights reduced": completing a call with
   /// a reduction open is a violation, BUSY does not complete it. A vCPU outside the L2 may flush at its own
   /// next entry (B.7).
