@@ -67,9 +67,12 @@ public struct BenchPlot: Sendable {
     }
     out +=
       "<line x1=\"\(n(Self.left))\" y1=\"\(n(base))\" x2=\"\(n(Self.width - Self.right))\" y2=\"\(n(base))\" stroke=\"#888\"/>\n"
+    var labelled = -Double.infinity
     for value in roundNumbers(axis) {
       let x = axis.x(value / unitsPerTick)
       out += "<line x1=\"\(n(x))\" y1=\"\(n(base))\" x2=\"\(n(x))\" y2=\"\(n(base + 4))\" stroke=\"#888\"/>\n"
+      if x < labelled + 36 { continue }
+      labelled = x
       // At the edges inwards: beside this panel is another one.
       let anchor = x < Self.left + 20 ? "start" : x > Self.width - Self.right - 20 ? "end" : "middle"
       out += text(x, base + 16, label(units: value), 10, "#555", anchor)

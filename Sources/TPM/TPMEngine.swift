@@ -69,6 +69,10 @@ public struct TPMEngine {
 
   /// Wipes and drops a command that was begun and not finished.
   public mutating func abort() {
+    // Executed, but its sessions not answered: with their old nonces the same command would be good once more.
+    if let answer = job.answer {
+      for entry in answer.context.sessions where !entry.isPassword { flush(session: entry.handle) }
+    }
     job.wipe()
     job = Job()
   }

@@ -42,4 +42,23 @@ import Testing
     #expect(tpm.property(0x207) == 16)
     #expect(tpm.createPrimary(0x4000_0001, Template.srk).isSuccess)
   }
+
+  // A command's sessions are answered in a slice of their own: whoever abandons it there must not be able to have it
+  // executed again under the same nonces (Part 1 §19.6).
+  @Test func anExecutedCommandThatIsAbandonedTakesItsSessionsAlong() {
+    for slices in 1...3 {
+      let tpm = TestTPM()
+      let session = tpm.startSession(0).handle
+      let entry = big32(session) + sized([]) + [1] + sized([])
+      let body = big32(UInt32(entry.count)) + entry + big16(8)
+      tpm.engine.begin(
+        [0x80, 2] + big32(UInt32(10 + body.count)) + big32(0x17B) + body, locality: 0, milliseconds: tpm.now)
+      var isDone = false
+      for _ in 0..<slices { isDone = tpm.engine.advance() }
+      #expect(isDone == (slices == 3))
+      tpm.engine.abort()
+      // Authorized, then executed, then answered.
+      #expect(tpm.send(0x165, big32(session)).isSuccess == (slices != 2))
+    }
+  }
 }

@@ -40,14 +40,13 @@ board_plugin() {
   library=$(ci/plugin/build) || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
   plugin=(-plugin "$library,out=$qemu_files/count,limit=0,within=0x7f8000000000:0x7fffffffffff")
   plugin[1]+=",at=cycles:$(symbol "${guest_image%.flat}" guest_cycles)"
-  plugin[1]+=$(ci/plugin/at "$1" exit=apus_snp_run_end load=apus_guest_load store=apus_guest_store8 entry=apus_snp_run_window)
+  plugin[1]+=$(ci/plugin/at "$1" exit=apus_snp_run_end take=apus_guest_take_call answer=apus_guest_answer entry=apus_snp_run_window)
 }
 
 # snp_figures: of each measured section, which lies between every third and fourth look at the counter, the kernel's
 # instructions and how many of them lock, in the order of the guest's own figures. Then L10's parts for the queries of the
-# second section, whose commonest triple it is: from the guest's exit to the load of the call's last register, from there to
-# the first store of the reply, and from there to the next entry. Core's calls are served where they are decoded: b and c
-# are one.
+# second section, whose commonest triple it is: from the guest's exit to the reading of its call, from there to the writing
+# of the reply, and from there to the next entry. Core's calls are served where they are decoded: b and c are one.
 snp_figures() {
   [ -s "$qemu_files/count" ] || return 0
   sed -n 's/.*"name":"\([a-z]*\)".*"within":\[\([0-9]*\)[],].*"locked":\[\([0-9]*\)[],].*/\1 \2 \3/p' "$qemu_files/count" | awk '
@@ -55,8 +54,8 @@ snp_figures() {
     $1 == "cycles" && looks % 4 == 0 { print "kernel " section " " $2 - first " locked " $3 - locked; isMeasured = 0 }
     !isMeasured || section != 2 { next }
     $1 == "exit" { exit_ = $2; decoded = reply = 0 }
-    $1 == "load" && exit_ && !reply { decoded = $2 }
-    $1 == "store" && exit_ && !reply { reply = $2 }
+    $1 == "take" && exit_ { decoded = $2 }
+    $1 == "answer" && exit_ && decoded { reply = $2 }
     $1 == "entry" && exit_ && reply { parts[decoded - exit_ " " reply - decoded " " $2 - reply]++; exit_ = 0 }
     END {
       for (triple in parts) if (parts[triple] > most) { most = parts[triple]; found = triple }

@@ -16,7 +16,8 @@ import Tasks
       let host = SliceHost(
         now: { machine.cycles }, put: { platform.console.write($0) },
         heapBytes: { (kernel.heap?.usage.frames ?? 0) &* 4096 }, end: { machine.end($0 ? .pass : .fail) })
-      try spawn("tpm") { SliceBench(host).run() }
+      let isFull = kernel.options.has("full")
+      try spawn("tpm") { SliceBench(host).run(isFull: isFull) }
     }
   }
 }

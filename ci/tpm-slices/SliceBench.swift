@@ -17,8 +17,8 @@ public final class SliceBench {
     engine.powerOn(milliseconds: 0)
   }
 
-  /// Runs all and ends the machine.
-  public func run() {
+  /// Runs all and ends the machine; `isFull` with the operations on secrets that take longest.
+  public func run(isFull: Bool) {
     measure("Startup", command(0x144, [0, 0]))
     measure("SelfTest", command(0x143, [1]))
     measure("GetCapability commands", command(0x17A, u32(2) + u32(0x11F) + u32(254)))
@@ -28,7 +28,7 @@ public final class SliceBench {
     for (name, bits) in [("RSA-2048", 2048), ("RSA-3072", 3072)] { rsa(name, bits) }
     memory()
     var secrets = SecretBench(host)
-    secrets.run()
+    secrets.run(isFull: isFull)
     host.write("-----END APUS SLICES-----\n")
     host.end(isSound)
   }

@@ -59,7 +59,11 @@ public enum ImportRules {
     "Latency": ["TraceFormat"],
     "BenchReport": ["Latency"],
     "Services/RequestLoop": ["TaskRuntime", "Seams", "SVSMProtocol"],
-    "Services/*": ["TaskRuntime", "Seams", "SVSMProtocol", "TPM", "Services/RequestLoop", "Latency"],
+    "Services/GuestScript": ["Services/RequestLoop"],
+    "Services/*": [
+      "TaskRuntime", "Seams", "SVSMProtocol", "TPM", "Services/RequestLoop", "Services/GuestScript",
+      "Latency",
+    ],
     "Platforms/*": ["Seams", "SNP", "TDX", "SVSMProtocol", "Crypto", "Launch"],
     "Kernel": ["Seams", "TaskRuntime", "TraceFormat"],
     "Machine": ["X86", "Boot", "Seams", "Concurrency"],

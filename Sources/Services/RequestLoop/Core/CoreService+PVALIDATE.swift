@@ -82,7 +82,8 @@ extension CoreService {
       while work.next < Int(list.count) {
         if let address = work.page {
           if try clearMore(address, &work.done, &work.slice) { return true }
-          try open(address, .large)
+          try grant(address, .large)
+          pages.release(address, .large, as: .valid)
           work.page = nil
           work.next &+= 1
           continue
@@ -122,7 +123,8 @@ extension CoreService {
         throw giveUp(address, .small, .unreachable)
       }
     }
-    try open(address, .small)
+    try grant(address, .small)
+    pages.release(address, .small, as: .valid)
   }
 
   /// Claims and validates a page; false if it is valid already and may be: it stays as it is, contents included.
@@ -152,13 +154,12 @@ extension CoreService {
   }
 
   /// Gives the guest its rights on a cleared page.
-  private func open(_ address: PhysicalAddress, _ size: GuestPageSize) throws(ListStop) {
+  private func grant(_ address: PhysicalAddress, _ size: GuestPageSize) throws(ListStop) {
     do throws(PageFailure) {
       try platform.grant(address, size)
     } catch {
       throw giveUp(address, size, error)
     }
-    pages.release(address, size, as: .valid)
   }
 
   @inline(never) private func giveUp(
