@@ -98,29 +98,6 @@ private func launched(_ description: GuestMachine = TestImages.machine) throws -
     #expect(free.isHypervisorOwned)
   }
 
-  @Test func `a TD is added, extended and finalized with the calculator's MRTD; the rest is pending`() throws
-  {
-    let file = TestImages.image()
-    let plan = try TestImages.plan(file, .tdx)
-    var domain = TrustDomain(
-      TDConfiguration(vcpuCount: 3), windows: plan.backing.windows ?? PageWindows(pageCount: 1),
-      systemPageCount: TestImages.systemPageCount)
-    var memory = ArrayMemory(pageCount: TestImages.systemPageCount)
-    try TDXLauncher.launch(file.span, plan, TestImages.machine, into: &domain, &memory)
-    let expected = try MRTD.measure(file.span, mask: TestImages.tdx)
-    let mrtd = domain.measurements.mrtd
-    let found = try #require(mrtd)
-    for index in 0..<48 { #expect(found[index] == expected.bytes[index]) }
-    let states = [
-      domain.sept.walk(GuestPage(rawValue: 0x400), to: 1).entry.state,
-      domain.sept.walk(GuestPage(rawValue: 0xFFFFF), to: 0).entry.state,
-    ]
-    #expect(states == [.pending, .mapped])
-    let hole = domain.shared[GuestPage(rawValue: 0xC0)]
-    #expect(hole == .page(SystemPage(rawValue: 512 + 0xC0)))
-    #expect(TDXLauncher.attributes(policy: plan.policy) == .septVEDisable)
-  }
-
   @Test func `bad images are refused with one line that names the rule`() {
     func refusal(_ file: [UInt8], _ platform: PlatformType = .snp) -> String {
       do throws(Refusal) {

@@ -19,12 +19,12 @@ private func refusal(_ line: String) -> String {
 @Suite struct RunOptionsTests {
   @Test func `every option is read`() throws {
     let found = try options(
-      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 shared xapic seed=0x2A hostile=double-map strict verbose limit=7 l2=2 -- quiet x"
+      "snp memory=512 cbit=51 apic-ids=0,2,0x100,4294967294 measure-floor shared xapic seed=0x2A hostile=double-map strict verbose limit=7 l2=2 -- quiet x"
     )
     #expect(found.personality == .snp)
     #expect(found.memory == 512 && found.markBit == 51 && found.seed == 42)
     #expect(found.apicIDs == [0, 2, 256, 0xFFFF_FFFE])
-    #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isVerbose)
+    #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isVerbose && found.measuresFloor)
     #expect(found.hostileSeconds == 7 && found.l2Count == 2)
     #expect(try options("tdx start-delay=300").schedule.delayMilliseconds == 300)
     #expect(found.hostile == .doubleMap)

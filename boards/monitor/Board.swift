@@ -56,6 +56,7 @@ import Seams
     options.seed = words.seed
     options.hostileSeconds = words.hostileSeconds
     options.schedule = words.schedule
+    options.measuresFloor = words.measuresFloor
     // Five contiguous pages: the pool grows downwards.
     var pages: [SystemPage] = []
     for _ in 0..<5 {

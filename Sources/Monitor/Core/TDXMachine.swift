@@ -24,6 +24,8 @@ public struct TDXOptions: Sendable {
   public var seed: UInt64 = 1
   /// How long a run under attack lasts at most, seconds.
   public var hostileSeconds: UInt64 = 20
+  /// Whether to measure bare exits at the first CPUID.
+  public var measuresFloor = false
   /// When each vCPU is let in, and whether interrupts arrive.
   public var schedule = TDXSchedule()
 
@@ -96,6 +98,7 @@ public final class TDXMachine<Hardware: MonitorHardware>: Personality {
   let msrMap: SystemPage
   var reportedBreaches: UInt32 = 0
   var hasRun = false
+  var hasMeasuredFloor = false
   var host: HostileHost
   /// The pages that the guest touched last.
   var touched = InlineArray<64, GuestPage>(repeating: GuestPage(rawValue: 0))

@@ -5,8 +5,8 @@ import SNP
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
 /// `snp|tdx [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME] [limit=SECONDS] [l2=N]
-/// [absent=N] [late=N] [start-delay=MS] [start-seed=N] [drop-interrupts] [strict] [count-breaches] [verbose]`; words of the
-/// guest follow after `--`.
+/// [absent=N] [late=N] [start-delay=MS] [start-seed=N] [drop-interrupts] [strict] [count-breaches] [verbose]
+/// [measure-floor]`; words of the guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
   public enum Personality: UInt8, Sendable {
@@ -42,6 +42,8 @@ public struct RunOptions: Equatable, Sendable {
   public var isStrict = false
   /// Whether breaches are counted only, and do not end the run.
   public var countsBreaches = false
+  /// Whether the first CPUID of a TD is used to measure exits that nobody deals with.
+  public var measuresFloor = false
   /// Whether the monitor says what it did before the guest started.
   public var isVerbose = false
   /// Where the guest's own words begin in the command line; nil = none.
@@ -84,6 +86,8 @@ public struct RunOptions: Equatable, Sendable {
       isStrict = true
     } else if word.matches("count-breaches", line) {
       countsBreaches = true
+    } else if word.matches("measure-floor", line) {
+      measuresFloor = true
     } else if word.matches("verbose", line) {
       isVerbose = true
     } else if let value = word.value(of: "limit", line) {
