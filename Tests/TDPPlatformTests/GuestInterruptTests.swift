@@ -97,6 +97,28 @@ import X86
     #expect(try requests(second).vectors == [0x51])
   }
 
+  // G.73: a CPU that no kick reaches looks after its messages and flushes by the module's deadline (B.7).
+  @Test func aCPUThatNoInterruptReachesIsInsideForAMillisecondAtMost() throws {
+    let reached = try GuestWorld()
+    writes(reached, [], flags: 2)
+    #expect(try reached.enter() == .refused)
+    #expect(reached.machine.td.vcpus[0].l2[0].tscDeadline == .max)
+    let cutOff = try GuestWorld()
+    let host = cutOff.machine.host
+    cutOff.machine.host = { registers in
+      registers.r10 = 0
+      if registers.r11 == 31 { registers.r11 = registers.r12 == 0x1B ? 0xFEE0_0D00 : 7 }
+    }
+    cutOff.platform.enableController(.boot)
+    cutOff.machine.host = host
+    writes(cutOff, [], flags: 2)
+    let before = cutOff.machine.ticks
+    #expect(try cutOff.enter() == .refused)
+    let deadline = cutOff.machine.td.vcpus[0].l2[0].tscDeadline
+    let longest = TDPClock(cutOff.machine).ticks(microseconds: 1000)
+    #expect(deadline > before && deadline <= cutOff.machine.ticks + longest)
+  }
+
   // SDM 3A, 11.12.1: reserved bits and registers that are not there are faults.
   @Test(
     arguments: [

@@ -30,6 +30,8 @@ final class L2Processor: @unchecked Sendable {
   var information: VEInfo?
   /// The deadline that the module knows.
   var deadline = UInt64.max
+  /// Whether no kick reaches its CPU.
+  var isCutOff = false
   /// Its local APIC.
   var apic: L2APIC
   /// Interrupts from other CPUs.

@@ -28,6 +28,11 @@ public final class InterruptCensus: @unchecked Sendable {
     cpu.rawValue < 128 && verdicts[Int(cpu.rawValue)] == 1
   }
 
+  /// Whether the host was tested and delivered none to `cpu`.
+  func isCutOff(_ cpu: CPUIndex) -> Bool {
+    cpu.rawValue < 128 && verdicts[Int(cpu.rawValue)] == 2
+  }
+
   /// How many CPUs have been tested, and how many the host delivers to.
   public var counts: (tested: UInt64, delivering: UInt64) {
     var tested: UInt64 = 0

@@ -27,6 +27,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
   private let currentCPU: @Sendable () -> CPUIndex
   private let isAlone: @Sendable () -> Bool
   private let flushOwn: @Sendable () -> Void
+  private let glance: UInt64
   let rights = L2Rights()
   let states: ExtendedState
 
@@ -55,6 +56,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     currentCPU = cpu
     self.isAlone = isAlone
     flushOwn = flush
+    glance = TDPClock(platform.hardware).ticks(microseconds: Self.glanceMicroseconds)
     var processors: [L2Processor] = []
     for number in 0..<UInt64(vcpuCount) {
       let place = plan.own.start.advanced(by: 2 &* Frame.bytes &* number)
@@ -65,6 +67,9 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     }
     self.processors = processors
   }
+
+  /// The longest stay of a CPU that no interrupt reaches.
+  static var glanceMicroseconds: UInt64 { 1_000 }
 
   /// How many vCPUs there are.
   public var vcpuCount: Int { processors.count }
@@ -175,13 +180,20 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
     guard let start = processor.start else { return false }
     registers(processor).write(start.state)
     prepareAPIC(processor)
+    processor.isCutOff = census.isCutOff(processor.cpu)
     processor.isPrepared = start.prepare(fields, virtualAPIC: processor.virtualAPIC.rawValue)
     return processor.isPrepared
   }
 
-  // The module's timer ends the stay for the L2's own timer, and for L1's (B.7).
+  // The module's timer ends the stay for the L2's own timer, and for L1's (B.7); where no kick could, every `glance`
+  // ticks, so that messages and flushes wait no longer for this CPU.
   private func arm(_ processor: L2Processor, _ deadline: UInt64?) {
-    let wanted = min(deadline ?? .max, processor.apic.expiry)
+    var wanted = min(deadline ?? .max, processor.apic.expiry)
+    if processor.isCutOff {
+      let now = hardware.cycles()
+      let armed = processor.deadline
+      wanted = min(wanted, armed > now && armed &- now <= glance ? armed : now &+ glance)
+    }
     guard wanted != processor.deadline else { return }
     if fields.writeDeadline(wanted) { processor.deadline = wanted }
   }
