@@ -167,11 +167,13 @@ extension TPMEngine {
     }
   }
 
-  /// Makes the key material of an object from a generator and fills in `unique`.
+  /// Makes the key material of an object from a generator and fills in `unique`, then the name.
+  ///
+  /// Returns `more` further random bytes, at most 16, for which the generator is not asked once more.
   @inline(never)
-  mutating func fill(_ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG)
-    throws(Stop)
-  {
+  mutating func fill(
+    _ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG, more: Int = 0
+  ) throws(Stop) -> [UInt8] {
     guard let nameHash = object.area.nameAlgorithm else { throw .parameter(.hash, 2) }
     object.hasSecret = true
     switch object.area.type {
@@ -201,13 +203,20 @@ extension TPMEngine {
       object.secret =
         object.area.has(ObjectAttribute.sensitiveDataOrigin) ? FixedBytes(source.bytes(size).span) : data
     }
-    if object.area.isStorageKey || !object.area.isAsymmetric {
-      object.seed = source.bytes(nameHash.digestSize)
+    let hasSeed = object.area.isStorageKey || !object.area.isAsymmetric
+    let size = hasSeed ? nameHash.digestSize : 0
+    var drawn = FixedBytes<80>(zeros: size &+ more)
+    defer { drawn.wipe() }
+    if !drawn.isEmpty {
+      var span = drawn.mutableSpan
+      source.fill(&span)
+      object.seed = Digest(drawn.span.extracting(first: size))
     }
     if !object.area.isAsymmetric {
       object.area.unique = FixedBytes(Self.symmetricUnique(object, nameHash).span)
     }
     object.name = object.area.name
+    return [UInt8](copying: drawn.span.extracting(size..<drawn.count))
   }
 
   /// H(seed ‖ sensitive data) of a keyed hash or cipher (Part 1 §27.5.3).
@@ -246,8 +255,7 @@ extension TPMEngine {
     let (filtered, pcrDigest) = digest(selection, hash)
     var data = Writer()
     filtered.write(&data)
-    // An empty selection has an empty digest's place filled with the hash of nothing, as REF does.
-    data.sized(selection.entries.isEmpty ? Hasher.hash(hash, []) : pcrDigest)
+    data.sized(pcrDigest)
     data.u8(job.locality < 5 ? 1 &<< job.locality : job.locality)
     if let parent {
       data.hash(parent.area.nameAlgorithm)
@@ -345,11 +353,15 @@ extension TPMEngine {
     cipher.wipe()
   }
 
-  /// TPM2B_PRIVATE's content for a child: integrity ‖ iv ‖ encrypted sensitive.
+  /// TPM2B_PRIVATE's content for a child: integrity ‖ iv ‖ encrypted sensitive; the IV is random.
   mutating func wrap(_ object: TPMObject, under parent: TPMObject) throws(Stop) -> [UInt8] {
-    guard let hash = parent.area.nameAlgorithm else { return [] }
     let drawn = recall()
     guard let iv = drawn?.bytes else { throw remember(bytes: Array(drbg.bytes(16))) }
+    return try wrap(object, under: parent, iv: iv)
+  }
+
+  mutating func wrap(_ object: TPMObject, under parent: TPMObject, iv: [UInt8]) throws(Stop) -> [UInt8] {
+    guard let hash = parent.area.nameAlgorithm else { return [] }
     var seed = protectionSeed(parent)
     defer { seed.wipe() }
     let encrypted = recall()
