@@ -52,7 +52,7 @@ extension TPMEngine {
     throw remember(object, forgets: true)
   }
 
-  /// An object below a parent, and the IV to wrap it with.
+  /// An object below a parent, not yet qualified, and the IV to wrap it with.
   private mutating func makeChild(
     _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
   ) throws(Stop) -> (object: TPMObject, iv: [UInt8]) {
@@ -62,7 +62,6 @@ extension TPMEngine {
     var source = drbg
     let iv = try fill(&object, data, &source, more: AES.blockSize)
     drbg = source
-    object.qualify(parent.qualifiedName)
     throw remember(object, bytes: iv, forgets: true)
   }
 
@@ -124,8 +123,9 @@ extension TPMEngine {
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
     try requireSlot()
-    let (object, iv) = try makeChild(parent, area, auth, data)
+    var (object, iv) = try makeChild(parent, area, auth, data)
     let blob = try wrap(object, under: parent, iv: iv)
+    object.qualify(parent.qualifiedName)
     c.responseHandle = try place(.object(object))
     out.sized(blob)
     object.area.writeSized(&out)
