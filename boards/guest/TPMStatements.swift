@@ -32,17 +32,24 @@ struct TPMStatements {
   }
   private var byteCount: UInt64 { guest_load(buffer) & 0xFFFF_FFFF }
 
+  /// TPM2_Startup(CLEAR); INITIALIZE if somebody was first.
+  func startUp() -> Bool {
+    send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]) == .success && (code == 0 || code == 0x100)
+  }
+
+  /// TPM2_GetRandom of 16 bytes.
+  func random() -> Bool {
+    send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16]) == .success && code == 0 && byteCount == 28
+  }
+
   func run(_ tally: inout Tally) {
     let query = port.once(.vTPMQuery, rdx: 9)
     tally.check(
       95, query.result == .success && query.rcx & 0x100 != 0 && query.rdx == 0, "commands can be sent",
       query.result, on: report)
-    // TPM2_Startup(CLEAR); INITIALIZE if somebody was first.
-    var result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0])
-    tally.check(96, result == .success && (code == 0 || code == 0x100), "TPM2_Startup", result, on: report)
-    result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16])
-    tally.check(96, result == .success && code == 0 && byteCount == 28, "TPM2_GetRandom", result, on: report)
-    result = send([0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7E, 0, 0, 0, 1, 0, 0x0B, 3, 1, 0, 0])
+    tally.check(96, startUp(), "TPM2_Startup", on: report)
+    tally.check(96, random(), "TPM2_GetRandom", on: report)
+    var result = send([0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7E, 0, 0, 0, 1, 0, 0x0B, 3, 1, 0, 0])
     tally.check(
       96, result == .success && code == 0 && byteCount == 62, "TPM2_PCR_Read of SHA-256's PCR 0", result,
       on: report)
