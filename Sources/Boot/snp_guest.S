@@ -56,16 +56,21 @@ apus_guest_rmpadjust:
   movq %rsi, %rcx
   .byte 0xF3, 0x0F, 0x01, 0xFE       // RMPADJUST
   ret
-  // (vmsa): clears EFER.SVME (0xD0, bit 12), then looks at VINTR_CTRL.BUSY (0x3B8, bit 63), so that a VMRUN, which sets
-  // BUSY and then looks at SVME, is either seen or refused; 1 and SVME set if a CPU runs the VMSA.
-apus_guest_close_gate:
-  movl $1, %eax
+  // Clears EFER.SVME (0xD0, bit 12), then looks at VINTR_CTRL.BUSY (0x3B8, bit 63), so that a VMRUN, which sets BUSY and
+  // then looks at SVME, is either seen or refused. If a CPU runs the VMSA: to \busy with SVME as it was, or to \open,
+  // which is to set it.
+  .macro CLOSE_GATE open, busy
   testb $0x80, 0x3BF(%rdi)
-  jnz 2f
+  jnz \busy
   andb $0xEF, 0xD1(%rdi)
   mfence
   testb $0x80, 0x3BF(%rdi)
-  jnz 1f
+  jnz \open
+  .endm
+  // (vmsa): closes the gate; 1 and SVME set if a CPU runs the VMSA.
+apus_guest_close_gate:
+  movl $1, %eax
+  CLOSE_GATE 1f, 2f
   xorl %eax, %eax
   ret
 1: orb $0x10, 0xD1(%rdi)
@@ -79,12 +84,7 @@ apus_guest_open_gate:
   // that is not 0 and GUEST_EXITCODE (0x3C0) is VMGEXIT; else 0, the gate open again. After a fault it may be closed.
 apus_guest_take_call:
   xorl %eax, %eax
-  testb $0x80, 0x3BF(%rdi)
-  jnz 2f
-  andb $0xEF, 0xD1(%rdi)
-  mfence
-  testb $0x80, 0x3BF(%rdi)
-  jnz 1f
+  CLOSE_GATE 1f, 2f
   movzbl (%rsi), %ecx
   testl %ecx, %ecx
   jz 1f

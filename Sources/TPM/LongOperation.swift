@@ -122,6 +122,13 @@ extension TPMEngine {
     return job.results[job.cursor]
   }
 
+  @inline(__always)
+  private mutating func perform(_ request: @autoclosure () -> some LongRequest) throws(Stop) -> LongResult {
+    if let result = take() { return result }
+    job.operation = Running(request())
+    throw .pending
+  }
+
   // MARK: - Rests
 
   /// What the handler remembered at this place in an earlier run.
@@ -154,12 +161,11 @@ extension TPMEngine {
   mutating func mask(
     _ hash: HashAlgorithm, _ key: FixedBytes<128>, _ newer: Digest, _ older: Digest, _ data: [UInt8]
   ) throws(Stop) -> [UInt8]? {
-    if let result = take() {
-      if case .bytes(let bytes) = result { return bytes }
-      return nil
-    }
-    job.operation = Running(MaskRequest(hash: hash, key: key, newer: newer, older: older, data: data))
-    throw .pending
+    guard
+      case .bytes(let bytes) = try perform(
+        MaskRequest(hash: hash, key: key, newer: newer, older: older, data: data))
+    else { return nil }
+    return bytes
   }
 
   /// AES over data of any length; the IV that continues the stream comes before the data.
@@ -167,12 +173,11 @@ extension TPMEngine {
   mutating func crypt(
     _ key: FixedBytes<192>, _ mode: CipherMode, encrypts: Bool, iv: InlineArray<16, UInt8>, _ data: [UInt8]
   ) throws(Stop) -> [UInt8]? {
-    if let result = take() {
-      if case .bytes(let bytes) = result { return bytes }
-      return nil
-    }
-    job.operation = Running(CipherRequest(key: key, mode: mode, encrypts: encrypts, iv: iv, data: data))
-    throw .pending
+    guard
+      case .bytes(let bytes) = try perform(
+        CipherRequest(key: key, mode: mode, encrypts: encrypts, iv: iv, data: data))
+    else { return nil }
+    return bytes
   }
 
   /// scalar·point, of the generator if there is none; nil if the scalar is out of range or the point off
@@ -181,76 +186,59 @@ extension TPMEngine {
   mutating func multiply(
     _ curve: EllipticCurve, _ scalar: FixedBytes<48>, _ point: ECPoint? = nil
   ) throws(Stop) -> ECPoint? {
-    if let result = take() {
-      if case .point(let point) = result { return point }
-      return nil
-    }
-    job.operation = Running(MultiplyRequest(curve: curve, scalar: scalar, point: point))
-    throw .pending
+    guard case .point(let point) = try perform(MultiplyRequest(curve: curve, scalar: scalar, point: point))
+    else { return nil }
+    return point
   }
 
   @inline(never)
   mutating func ecdsaSign(
     _ curve: EllipticCurve, _ hash: HashAlgorithm, _ key: FixedBytes<48>, _ digest: Digest, extra: Digest
   ) throws(Stop) -> ECDSASignature? {
-    if let result = take() {
-      if case .signature(let signature) = result { return signature }
-      return nil
-    }
-    job.operation = Running(SignRequest(curve: curve, hash: hash, key: key, digest: digest, extra: extra))
-    throw .pending
+    guard
+      case .signature(let signature) = try perform(
+        SignRequest(curve: curve, hash: hash, key: key, digest: digest, extra: extra))
+    else { return nil }
+    return signature
   }
 
   @inline(never)
   mutating func ecdsaVerify(
     _ curve: EllipticCurve, _ point: ECPoint, _ digest: Digest, _ signature: ECDSASignature
   ) throws(Stop) -> Bool {
-    if let result = take() {
-      if case .verdict(let verdict) = result { return verdict }
-      return false
-    }
-    job.operation = Running(VerifyRequest(curve: curve, point: point, digest: digest, signature: signature))
-    throw .pending
+    guard
+      case .verdict(let verdict) = try perform(
+        VerifyRequest(curve: curve, point: point, digest: digest, signature: signature))
+    else { return false }
+    return verdict
   }
 
   @inline(never)
   mutating func rsaPublic(_ key: RSAPublicKey, _ message: RSANumber) throws(Stop) -> RSANumber? {
-    if let result = take() {
-      if case .number(let number) = result { return number }
-      return nil
-    }
-    job.operation = Running(RSAPublicRequest(key: key, message: message))
-    throw .pending
+    guard case .number(let number) = try perform(RSAPublicRequest(key: key, message: message))
+    else { return nil }
+    return number
   }
 
   @inline(never)
   mutating func rsaPrivate(_ key: RSAPrivateKey, _ message: RSANumber) throws(Stop) -> RSANumber? {
     let blind = UInt64(drbg.bytes(8).span)
-    if let result = take() {
-      if case .number(let number) = result { return number }
-      return nil
-    }
-    job.operation = Running(RSAPrivateRequest(key: key, message: message, blind: blind))
-    throw .pending
+    guard case .number(let number) = try perform(RSAPrivateRequest(key: key, message: message, blind: blind))
+    else { return nil }
+    return number
   }
 
   @inline(never)
   mutating func rsaLoad(_ key: RSAPublicKey, prime: FixedBytes<192>) throws(Stop) -> RSAPrivateKey? {
-    if let result = take() {
-      if case .key(let key) = result { return key }
-      return nil
-    }
-    job.operation = Running(RSALoadRequest(key: key, prime: prime))
-    throw .pending
+    guard case .key(let key) = try perform(RSALoadRequest(key: key, prime: prime))
+    else { return nil }
+    return key
   }
 
   @inline(never)
   mutating func rsaGenerate(bits: Int, _ source: HMACDRBG) throws(Stop) -> RSAPrivateKey? {
-    if let result = take() {
-      if case .key(let key) = result { return key }
-      return nil
-    }
-    job.operation = Running(RSAGenerateRequest(bits: bits, source: source))
-    throw .pending
+    guard case .key(let key) = try perform(RSAGenerateRequest(bits: bits, source: source))
+    else { return nil }
+    return key
   }
 }

@@ -89,6 +89,50 @@ import Testing
     #expect(machine.rights(5, vm: 1) == nil)
   }
 
+  @Test func mapGPAOfARangeTracksOnceAndLeavesTheRestOfALargeLeafAlone() {
+    // C.2: all pages are blocked, then removed: every other vCPU leaves the TD once, or twice if a leaf of 2 MiB is split.
+    let machine = TDTestMachine()
+    func map(_ page: UInt64, _ count: UInt64) -> MapGPAResult {
+      machine.td.mapGPA(address: page << 12, byteCount: count << 12, isShared: true) {
+        SystemPage(
+          rawValue: $0.rawValue < 4000
+            ? $0.rawValue + (512...1535 ~= $0.rawValue ? 0 : TDTestMachine.systemOffset) : 0)
+      }
+    }
+    func letAllLeave() {
+      for vcpu in 1..<4 {
+        _ = machine.td.asynchronousExit(vcpu, .externalInterrupt, &machine.memory)
+        machine.enter(vcpu)
+      }
+    }
+    #expect(machine.augment(512, level: 1) && machine.augment(1024, level: 1))
+    #expect(machine.status(6, rcx: 512 << 12 | 1) == 0 && machine.status(6, rcx: 1024 << 12 | 1) == 0)
+    _ = machine.call(0, rcx: 0xFC00)
+    // Sixteen leaves of 4 KiB.
+    #expect(map(0, 16) == .retry(from: 0))
+    letAllLeave()
+    #expect(map(0, 16) == .done)
+    for page in 0..<UInt64(16) { #expect(machine.rights(page, vm: 0) == nil) }
+    // A whole leaf of 2 MiB needs no split.
+    #expect(map(512, 512) == .retry(from: 512 << 12))
+    letAllLeave()
+    #expect(map(512, 512) == .done)
+    #expect(
+      machine.mayHostWrite(SystemPage(rawValue: 512)) && machine.mayHostWrite(SystemPage(rawValue: 1023)))
+    // A part of one is split first; what lies beside the part stays the guest's.
+    #expect(map(1030, 4) == .retry(from: 1030 << 12))
+    letAllLeave()
+    #expect(map(1030, 4) == .retry(from: 1030 << 12))
+    letAllLeave()
+    #expect(map(1030, 4) == .done)
+    machine.enter(0)
+    for page in UInt64(1024)..<1536 {
+      let isShared = 1030..<1034 ~= page
+      #expect((machine.rights(page, vm: 0) == nil) == isShared)
+      #expect(machine.mayHostWrite(SystemPage(rawValue: page)) == isShared)
+    }
+  }
+
   @Test func removalWaitsUntilEveryVCPUHasTracked() {
     // tdx.md H: BLOCK, TRACK and a new entry of every vCPU come before REMOVE.
     let machine = TDTestMachine(translationCapacity: 8)

@@ -26,7 +26,6 @@ private func refusal(_ line: String) -> String {
     #expect(found.apicIDs == [0, 2, 256, 0xFFFF_FFFE])
     #expect(found.isMemoryShared && found.isXAPIC && found.isStrict && found.isVerbose && found.measuresFloor)
     #expect(found.hostileSeconds == 7 && found.l2Count == 2)
-    #expect(try options("tdx start-delay=300").schedule.delayMilliseconds == 300)
     #expect(found.hostile == .doubleMap)
     let words = try #require(found.guestWords)
     #expect(words > 100)

@@ -63,7 +63,7 @@ monitor_linux() {
 }
 
 board_run() {
-  local image accel=tcg machine=() size guest="$words" delay=0
+  local image accel=tcg machine=() size guest="$words"
   need qemu-system-x86_64 qemu-system-x86
   if [ -n "$selftest$linux" ]; then platform=${platform:-tdx}; fi
   case $platform in
@@ -89,11 +89,9 @@ board_run() {
   if [ "$cpus" -gt 16 ]; then accel=tcg,thread=single; fi
   # Linux's timers would starve it on a slow or busy machine: its clock counts instructions.
   if [ -n "$linux" ]; then icount=1; fi
-  # A TD's other CPUs wait for Linux in a loop: let in when it is about to call them, they cost less.
-  if [ "$platform" = tdx ]; then delay=350; fi
   if [ "$timeout" = 0 ] && [ -n "$linux$selftest$hostile" ]; then timeout=$((60 + 2 * cpus)); fi
   if [ -n "$icount" ]; then machine+=(-icount shift=0,sleep=off -rtc clock=vm,base=2024-01-01 -seed 42); fi
   qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu "$(monitor_cpu)" -smp "$cpus" -m "$size" \
     "${machine[@]}" -kernel "$image" -initrd "$igvm" \
-    -append "$platform memory=$memory l2=$l2${linux:+ start-delay=$delay} ${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
+    -append "$platform memory=$memory l2=$l2${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
 }

@@ -141,7 +141,7 @@ final class GuestSeat: @unchecked Sendable {
     return guest
   }
 
-  // `guest=selftest`, or `guest=fuzz` and `guest=cpuid` with `guest-seed=N guest-count=N`, of the kernel's own measured
+  // `guest=selftest`, `guest=bench`, or `guest=fuzz` and `guest=cpuid` with `guest-seed=N guest-count=N`, of the kernel's own measured
   // command line.
   private static func commandLine(_ options: BootOptions) -> [UInt8] {
     var line: [UInt8]
@@ -149,6 +149,8 @@ final class GuestSeat: @unchecked Sendable {
       line = Array("fuzz".utf8)
     } else if options.has("guest", "cpuid") {
       line = Array("cpuid".utf8)
+    } else if options.has("guest", "bench") {
+      return Array("bench".utf8)
     } else {
       return Array("selftest".utf8)
     }

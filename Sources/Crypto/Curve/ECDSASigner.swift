@@ -15,7 +15,7 @@ public struct ECDSASignature: Sendable {
 }
 
 /// Signs one digest, a step at a time.
-final class ECDSASigning<C: Curve>: @unchecked Sendable {
+final class ECDSASigning<C: Curve>: CurveJob, @unchecked Sendable {
   enum Stage: Sendable { case multiply, affine, invert, done }
 
   var key: Wide
@@ -113,7 +113,7 @@ final class ECDSASigning<C: Curve>: @unchecked Sendable {
     inversion?.wipe()
   }
 
-  var signature: ECDSASignature? {
+  var output: ECDSASignature? {
     guard case .done = stage else { return nil }
     return ECDSASignature(r: C.bytes(r), s: C.bytes(s))
   }
@@ -128,11 +128,7 @@ final class ECDSASigning<C: Curve>: @unchecked Sendable {
 
 /// An ECDSA signing job on either curve.
 public struct ECDSASigner: Sendable {
-  enum Job: Sendable {
-    case p256(ECDSASigning<P256>)
-    case p384(ECDSASigning<P384>)
-  }
-  var job: Job
+  private var job: EitherCurve<ECDSASigning<P256>, ECDSASigning<P384>>
 
   /// A job that signs `digest` with `key`; nil if the key is not between 1 and the order.
   ///
@@ -152,28 +148,13 @@ public struct ECDSASigner: Sendable {
   }
 
   /// Instructions that the next step takes at most.
-  public var nextCost: Int {
-    switch job {
-    case .p256: P256.stepCost
-    case .p384: P384.stepCost
-    }
-  }
+  public var nextCost: Int { job.nextCost }
 
   /// Does a step of at most 250,000 instructions; true when the signature is there.
-  public mutating func step() -> Bool {
-    switch job {
-    case .p256(let signing): return signing.step()
-    case .p384(let signing): return signing.step()
-    }
-  }
+  public mutating func step() -> Bool { job.step() }
 
   /// The signature once `step` said true.
-  public var signature: ECDSASignature? {
-    switch job {
-    case .p256(let signing): signing.signature
-    case .p384(let signing): signing.signature
-    }
-  }
+  public var signature: ECDSASignature? { job.output }
 
   /// Runs to the end.
   public mutating func finish() -> ECDSASignature? {
@@ -182,10 +163,5 @@ public struct ECDSASigner: Sendable {
   }
 
   /// Overwrites key, nonce and intermediate values of an abandoned job.
-  public mutating func wipe() {
-    switch job {
-    case .p256(let signing): signing.wipe()
-    case .p384(let signing): signing.wipe()
-    }
-  }
+  public mutating func wipe() { job.wipe() }
 }

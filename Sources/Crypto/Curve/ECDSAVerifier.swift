@@ -1,7 +1,7 @@
 // ECDSAVerifier: the ECDSA verification of FIPS 186-5 §6.4.2 as a resumable job.
 
 /// Verifies one signature, a step at a time.
-final class ECDSAVerification<C: Curve>: @unchecked Sendable {
+final class ECDSAVerification<C: Curve>: CurveJob, @unchecked Sendable {
   let point: Point<C>
   let message: Wide
   let inversion: C.OrderPower
@@ -10,7 +10,7 @@ final class ECDSAVerification<C: Curve>: @unchecked Sendable {
   var conversion: AffineConversion<C>?
   let r: Wide
   var stage = 0
-  var isValid = false
+  var output: Bool?
 
   /// Nil if the point is not on the curve or a half is out of range: the signature is invalid.
   init?(_ publicKey: ECPoint, digest: borrowing Span<UInt8>, _ signature: ECDSASignature) {
@@ -40,66 +40,40 @@ final class ECDSAVerification<C: Curve>: @unchecked Sendable {
       stage = 3
     case 3:
       guard conversion?.step() ?? true else { break }
-      if let (x, _) = conversion?.result { isValid = Limbs<6>.equal(C.orderReduce(x), r) != 0 }
+      output = conversion?.result.map { Limbs<6>.equal(C.orderReduce($0.x), r) != 0 } ?? false
       stage = 4
     default: break
     }
     return stage == 4
   }
+
+  // Nothing of it is secret.
+  func wipe() {}
 }
 
 /// An ECDSA verification job on either curve.
 public struct ECDSAVerifier: Sendable {
-  enum Job: Sendable {
-    case refused
-    case p256(ECDSAVerification<P256>)
-    case p384(ECDSAVerification<P384>)
-  }
-  var job: Job
+  // Nil: refused at once.
+  private var job: EitherCurve<ECDSAVerification<P256>, ECDSAVerification<P384>>?
 
   /// A job that checks `signature` over `digest`.
   public init(
     _ curve: EllipticCurve, _ publicKey: ECPoint, digest: borrowing Span<UInt8>, _ signature: ECDSASignature
   ) {
-    job = .refused
     switch curve {
-    case .p256:
-      if let verification = ECDSAVerification<P256>(publicKey, digest: digest, signature) {
-        job = .p256(verification)
-      }
-    case .p384:
-      if let verification = ECDSAVerification<P384>(publicKey, digest: digest, signature) {
-        job = .p384(verification)
-      }
+    case .p256: job = ECDSAVerification(publicKey, digest: digest, signature).map { .p256($0) }
+    case .p384: job = ECDSAVerification(publicKey, digest: digest, signature).map { .p384($0) }
     }
   }
 
   /// Instructions that the next step takes at most.
-  public var nextCost: Int {
-    switch job {
-    case .refused: 1000
-    case .p256: P256.stepCost
-    case .p384: P384.stepCost
-    }
-  }
+  public var nextCost: Int { job?.nextCost ?? 1000 }
 
   /// Does a step of at most 250,000 instructions; true when the verdict is there.
-  public mutating func step() -> Bool {
-    switch job {
-    case .refused: return true
-    case .p256(let verification): return verification.step()
-    case .p384(let verification): return verification.step()
-    }
-  }
+  public mutating func step() -> Bool { job?.step() ?? true }
 
   /// The verdict; false until `step` said true.
-  public var isValid: Bool {
-    switch job {
-    case .refused: false
-    case .p256(let verification): verification.isValid
-    case .p384(let verification): verification.isValid
-    }
-  }
+  public var isValid: Bool { job?.output ?? false }
 
   /// Runs to the end.
   public mutating func finish() -> Bool {

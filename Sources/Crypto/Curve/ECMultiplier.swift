@@ -1,14 +1,17 @@
 // ECMultiplier: public keys and Diffie-Hellman points as a resumable job.
 
-final class ECMultiplication<C: Curve>: @unchecked Sendable {
+/// One multiplication, a step at a time.
+final class ECMultiplication<C: Curve>: CurveJob, @unchecked Sendable {
   var multiplication: ScalarMultiplication<C>
   var conversion: AffineConversion<C>?
-  var result: ECPoint?
+  var output: ECPoint?
   var isDone = false
 
   init(_ multiplication: ScalarMultiplication<C>) { self.multiplication = multiplication }
 
-  deinit { multiplication.wipe() }
+  deinit { wipe() }
+
+  func wipe() { multiplication.wipe() }
 
   func step() -> Bool {
     if isDone { return true }
@@ -17,8 +20,8 @@ final class ECMultiplication<C: Curve>: @unchecked Sendable {
       return false
     }
     guard conversion?.step() ?? true else { return false }
-    result = conversion?.result.map { ECPoint(x: C.bytes($0.x), y: C.bytes($0.y)) }
-    multiplication.wipe()
+    output = conversion?.result.map { ECPoint(x: C.bytes($0.x), y: C.bytes($0.y)) }
+    wipe()
     isDone = true
     return true
   }
@@ -26,11 +29,7 @@ final class ECMultiplication<C: Curve>: @unchecked Sendable {
 
 /// A scalar times the base point (a public key) or another point (ECDH, SP 800-56A §5.7.1.2).
 public struct ECMultiplier: Sendable {
-  enum Job: Sendable {
-    case p256(ECMultiplication<P256>)
-    case p384(ECMultiplication<P384>)
-  }
-  var job: Job
+  private var job: EitherCurve<ECMultiplication<P256>, ECMultiplication<P384>>
 
   /// A job for scalar·G; nil unless 1 <= scalar < order.
   public init?(_ curve: EllipticCurve, scalar: borrowing Span<UInt8>) {
@@ -59,28 +58,13 @@ public struct ECMultiplier: Sendable {
   }
 
   /// Instructions that the next step takes at most.
-  public var nextCost: Int {
-    switch job {
-    case .p256: P256.stepCost
-    case .p384: P384.stepCost
-    }
-  }
+  public var nextCost: Int { job.nextCost }
 
   /// Does a step of at most 250,000 instructions; true when the point is there.
-  public mutating func step() -> Bool {
-    switch job {
-    case .p256(let multiplication): return multiplication.step()
-    case .p384(let multiplication): return multiplication.step()
-    }
-  }
+  public mutating func step() -> Bool { job.step() }
 
   /// The point once `step` said true (never the neutral element: the order is prime).
-  public var point: ECPoint? {
-    switch job {
-    case .p256(let multiplication): multiplication.result
-    case .p384(let multiplication): multiplication.result
-    }
-  }
+  public var point: ECPoint? { job.output }
 
   /// Runs to the end.
   public mutating func finish() -> ECPoint? {
@@ -89,10 +73,5 @@ public struct ECMultiplier: Sendable {
   }
 
   /// Overwrites the scalar and intermediate points of an abandoned job.
-  public mutating func wipe() {
-    switch job {
-    case .p256(let multiplication): multiplication.multiplication.wipe()
-    case .p384(let multiplication): multiplication.multiplication.wipe()
-    }
-  }
+  public mutating func wipe() { job.wipe() }
 }

@@ -2,6 +2,27 @@
 
 /// Key derivation as TPM 2.0 defines it.
 public enum KDF {
+  private static func byteCount(_ bits: Int, _ out: borrowing MutableSpan<UInt8>) -> Int {
+    min(out.count, max(0, (bits &+ 7) / 8))
+  }
+
+  // As much of the block as there is room for; wipes it.
+  private static func append(
+    _ block: consuming Digest, at done: inout Int, of total: Int, _ out: inout MutableSpan<UInt8>
+  ) {
+    let part = min(block.count, total &- done)
+    for index in 0..<part { out[done &+ index] = block[index] }
+    block.wipe()
+    done &+= part
+  }
+
+  // Clears the top bits of a first byte that is not wanted whole.
+  private static func cut(_ bits: Int, _ out: inout MutableSpan<UInt8>) {
+    if bits & 7 != 0 && byteCount(bits, out) > 0 {
+      out[0] &= UInt8(truncatingIfNeeded: (1 &<< (bits & 7)) &- 1)
+    }
+  }
+
   /// KDFa: SP 800-108 counter mode with HMAC; fills `out` with the leading ⌈bits/8⌉ bytes.
   ///
   /// The label's terminating zero is added here. If `bits` is no multiple of eight, the top bits of
@@ -12,7 +33,7 @@ public enum KDF {
     _ algorithm: HashAlgorithm, key: borrowing Span<UInt8>, label: String, _ contextU: borrowing Span<UInt8>,
     _ contextV: borrowing Span<UInt8>, bits: Int, skipped: UInt32 = 0, into out: inout MutableSpan<UInt8>
   ) {
-    let total = min(out.count, max(0, (bits &+ 7) / 8))
+    let total = byteCount(bits, out)
     var counter = skipped
     var done = 0
     while done < total {
@@ -24,13 +45,9 @@ public enum KDF {
       mac.update(contextU)
       mac.update(contextV)
       mac.update(big: UInt32(truncatingIfNeeded: bits))
-      var block = mac.finalize()
-      let part = min(block.count, total &- done)
-      for index in 0..<part { out[done &+ index] = block[index] }
-      block.wipe()
-      done &+= part
+      append(mac.finalize(), at: &done, of: total, &out)
     }
-    if bits & 7 != 0 && total > 0 { out[0] &= UInt8(truncatingIfNeeded: (1 &<< (bits & 7)) &- 1) }
+    cut(bits, &out)
   }
 
   /// KDFe: SP 800-56A one-step derivation with a hash, over the shared secret `z`.
@@ -41,7 +58,7 @@ public enum KDF {
     _ algorithm: HashAlgorithm, z: borrowing Span<UInt8>, label: String, _ partyU: borrowing Span<UInt8>,
     _ partyV: borrowing Span<UInt8>, bits: Int, into out: inout MutableSpan<UInt8>
   ) {
-    let total = min(out.count, max(0, (bits &+ 7) / 8))
+    let total = byteCount(bits, out)
     var counter: UInt32 = 0
     var done = 0
     while done < total {
@@ -53,13 +70,9 @@ public enum KDF {
       hash.update(byte: 0)
       hash.update(partyU)
       hash.update(partyV)
-      var block = hash.finalize()
-      let part = min(block.count, total &- done)
-      for index in 0..<part { out[done &+ index] = block[index] }
-      block.wipe()
-      done &+= part
+      append(hash.finalize(), at: &done, of: total, &out)
     }
-    if bits & 7 != 0 && total > 0 { out[0] &= UInt8(truncatingIfNeeded: (1 &<< (bits & 7)) &- 1) }
+    cut(bits, &out)
   }
 
   /// KDFa into a fixed byte string of ⌈bits/8⌉ bytes, at most 64.

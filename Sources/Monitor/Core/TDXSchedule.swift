@@ -8,8 +8,6 @@ public struct TDXSchedule: Equatable, Sendable {
   public var late = 0
   /// How much later.
   public var lateMicroseconds: UInt64 = 1_000_000
-  /// How much later than the first every other vCPU is entered for the first time, milliseconds.
-  public var delayMilliseconds: UInt64 = 0
   /// If not 0: each vCPU but the first is entered for the first time up to 50 ms after the start, by this seed.
   public var seed: UInt64 = 0
   /// Whether interrupts between vCPUs are dropped.
@@ -23,7 +21,7 @@ public struct TDXSchedule: Equatable, Sendable {
     guard index > 0 else { return 0 }
     if index == absent { return nil }
     if index == late { return lateMicroseconds }
-    guard seed != 0 else { return delayMilliseconds &* 1000 }
+    guard seed != 0 else { return 0 }
     // SplitMix64's finaliser.
     var value = seed &+ UInt64(truncatingIfNeeded: index) &* 0x9E37_79B9_7F4A_7C15
     value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9

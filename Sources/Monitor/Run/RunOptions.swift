@@ -5,7 +5,7 @@ import SNP
 /// What one run of the monitor is to do, as the words after the kernel's name say.
 ///
 /// `snp|tdx [memory=M] [cbit=47|51] [apic-ids=N,N,…] [shared] [xapic] [seed=N] [hostile=NAME] [limit=SECONDS] [l2=N]
-/// [absent=N] [late=N] [start-delay=MS] [start-seed=N] [drop-interrupts] [strict] [count-breaches] [verbose]
+/// [absent=N] [late=N] [start-seed=N] [drop-interrupts] [strict] [count-breaches] [verbose]
 /// [measure-floor]`; words of the guest follow after `--`.
 public struct RunOptions: Equatable, Sendable {
   /// The architecture that the guest finds.
@@ -98,8 +98,6 @@ public struct RunOptions: Equatable, Sendable {
       schedule.absent = Int(truncatingIfNeeded: try value.number("absent", 0, 1023, line))
     } else if let value = word.value(of: "late", line) {
       schedule.late = Int(truncatingIfNeeded: try value.number("late", 0, 1023, line))
-    } else if let value = word.value(of: "start-delay", line) {
-      schedule.delayMilliseconds = try value.number("start-delay", 0, 60_000, line)
     } else if let value = word.value(of: "start-seed", line) {
       schedule.seed = try value.number("start-seed", 0, .max, line)
     } else if let value = word.value(of: "l2", line) {

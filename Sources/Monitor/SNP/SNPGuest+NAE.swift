@@ -50,7 +50,7 @@ extension SNPGuest {
     }
     guard info1.bit(2) else {
       if info1.bit(0) {
-        machine.answerNAE(index, rax: UInt64(portIn(port, byteCount)), &hardware)
+        machine.answerNAE(index, rax: UInt64(Ports.read(port, UInt8(byteCount), hardware)), &hardware)
       } else {
         portOut(port, byteCount, UInt32(truncatingIfNeeded: hardware.load(system, GHCBPage.rax)))
         machine.answerNAE(index, &hardware)
@@ -67,7 +67,7 @@ extension SNPGuest {
     for element in 0..<Int(truncatingIfNeeded: info2) {
       let place = first + element * byteCount
       if info1.bit(0) {
-        setBytes(system, place, byteCount, UInt64(portIn(port, byteCount)))
+        setBytes(system, place, byteCount, UInt64(Ports.read(port, UInt8(byteCount), hardware)))
       } else {
         portOut(port, byteCount, UInt32(truncatingIfNeeded: bytes(system, place, byteCount)))
       }
@@ -102,18 +102,9 @@ extension SNPGuest {
     }
   }
 
-  private func portIn(_ port: UInt16, _ byteCount: Int) -> UInt32 {
-    switch DevicePolicy.access(port: port) {
-    case .pass: hardware.portRead(port, byteCount: UInt8(byteCount))
-    default: UInt32(truncatingIfNeeded: Instruction.mask(byteCount))
-    }
-  }
-
   private func portOut(_ port: UInt16, _ byteCount: Int, _ value: UInt32) {
     if let ending = DevicePolicy.ending(port: port, value) { conclude(ending) }
-    if DevicePolicy.access(port: port) == .pass {
-      hardware.portWrite(port, byteCount: UInt8(byteCount), value)
-    }
+    Ports.write(port, UInt8(byteCount), value, hardware)
   }
 
   /// RDMSR (`value` nil) or WRMSR.
