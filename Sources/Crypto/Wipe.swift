@@ -18,18 +18,21 @@ public enum Wipe {
   public static func words(_ words: inout MutableSpan<UInt32>) { clear(&words) }
 
   /// Zeroes an inline array of bytes.
+  @inlinable
   public static func bytes<let count: Int>(_ array: inout InlineArray<count, UInt8>) {
     var span = array.mutableSpan
     bytes(&span)
   }
 
   /// Zeroes an inline array of 64-bit words.
+  @inlinable
   public static func words<let count: Int>(_ array: inout InlineArray<count, UInt64>) {
     var span = array.mutableSpan
     words(&span)
   }
 
   /// Zeroes an inline array of 32-bit words.
+  @inlinable
   public static func words<let count: Int>(_ array: inout InlineArray<count, UInt32>) {
     var span = array.mutableSpan
     words(&span)

@@ -106,7 +106,9 @@ import Testing
         while slices < 500, !other.engine.advance() { slices += 1 }
         if slices == 500 { other.engine.abort() }
       }
-      #expect(other.send(0x17C).isSuccess)
+      // A blob whose Startup was taken out is that of a TPM before it.
+      let last = other.send(0x17C)
+      #expect(last.isSuccess || last.code == 0x100, "seed \(seed)")
     }
     #expect(refused > 20 && loaded > 20)
   }

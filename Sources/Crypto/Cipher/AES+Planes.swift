@@ -42,6 +42,51 @@ extension AES {
     return blocks
   }
 
+  /// One block, in the place of the first of four.
+  static func pack(_ block: InlineArray<16, UInt8>) -> Planes {
+    var top: UInt64 = 0
+    var bottom: UInt64 = 0
+    for lane in 0..<8 {
+      top |= UInt64(block[place(4 &* lane)]) &<< UInt64(8 &* lane)
+      bottom |= UInt64(block[place(4 &* lane &+ 32)]) &<< UInt64(8 &* lane)
+    }
+    top = transpose(top)
+    bottom = transpose(bottom)
+    var planes = Planes(repeating: 0)
+    for bit in 0..<8 {
+      let shift = UInt64(8 &* bit)
+      // Eight bits of each half apart to every fourth place.
+      var x = (top &>> shift & 0xFF) | (bottom &>> shift & 0xFF) &<< 32
+      x = (x | x &<< 12) & 0x000F_000F_000F_000F
+      x = (x | x &<< 6) & 0x0303_0303_0303_0303
+      planes[bit] = (x | x &<< 3) & 0x1111_1111_1111_1111
+    }
+    return planes
+  }
+
+  /// The first of the four blocks.
+  static func unpack(_ planes: Planes) -> InlineArray<16, UInt8> {
+    var top: UInt64 = 0
+    var bottom: UInt64 = 0
+    for bit in 0..<8 {
+      let shift = UInt64(8 &* bit)
+      var x = planes[bit] & 0x1111_1111_1111_1111
+      x = (x | x &>> 3) & 0x0303_0303_0303_0303
+      x = (x | x &>> 6) & 0x000F_000F_000F_000F
+      x = x | x &>> 12
+      top |= (x & 0xFF) &<< shift
+      bottom |= (x &>> 32 & 0xFF) &<< shift
+    }
+    top = transpose(top)
+    bottom = transpose(bottom)
+    var block = InlineArray<16, UInt8>(repeating: 0)
+    for lane in 0..<8 {
+      block[place(4 &* lane)] = UInt8(truncatingIfNeeded: top &>> UInt64(8 &* lane))
+      block[place(4 &* lane &+ 32)] = UInt8(truncatingIfNeeded: bottom &>> UInt64(8 &* lane))
+    }
+    return block
+  }
+
   // The byte of the four blocks that plane position `position` stands for.
   @inline(__always)
   private static func place(_ position: Int) -> Int {

@@ -39,17 +39,14 @@ public struct AES: Sendable {
       }
       word &+= 1
     }
+    var key = InlineArray<16, UInt8>(repeating: 0)
     for round in 0...rounds {
-      for index in 0..<16 {
-        // Row and column of the byte as `pack` places them; the same in all four blocks.
-        let place = UInt64(truncatingIfNeeded: 16 &* (index & 3) &+ 4 &* (index &>> 2))
-        let byte = UInt64(schedule[16 &* round &+ index])
-        for bit in 0..<8 {
-          let one = byte &>> UInt64(truncatingIfNeeded: bit) & 1
-          keys[8 &* round &+ bit] |= (one &<< 4 &- one) &<< place
-        }
-      }
+      for index in 0..<16 { key[index] = schedule[16 &* round &+ index] }
+      let planes = Self.pack(key)
+      // The same in all four blocks.
+      for bit in 0..<8 { keys[8 &* round &+ bit] = planes[bit] &<< 4 &- planes[bit] }
     }
+    Wipe.bytes(&key)
     Wipe.bytes(&schedule)
   }
 
@@ -73,11 +70,37 @@ public struct AES: Sendable {
   }
 
   /// Encrypts four blocks in place.
-  @inline(never)
   public func encrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    var planes = Self.pack(blocks)
+    encrypt(&planes)
+    blocks = Self.unpack(planes)
+  }
+
+  /// Decrypts four blocks in place.
+  public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    var planes = Self.pack(blocks)
+    decrypt(&planes)
+    blocks = Self.unpack(planes)
+  }
+
+  /// Encrypts one block in place.
+  public func encryptBlock(_ block: inout InlineArray<16, UInt8>) {
+    var planes = Self.pack(block)
+    encrypt(&planes)
+    block = Self.unpack(planes)
+  }
+
+  /// Decrypts one block in place.
+  public func decryptBlock(_ block: inout InlineArray<16, UInt8>) {
+    var planes = Self.pack(block)
+    decrypt(&planes)
+    block = Self.unpack(planes)
+  }
+
+  @inline(never)
+  private func encrypt(_ planes: inout Planes) {
     // Through its span: an element of the array itself is read from a copy of all of it.
     let keys = keys.span
-    var planes = Self.pack(blocks)
     for bit in 0..<8 { planes[bit] ^= keys[bit] }
     for round in 1..<rounds {
       Self.substitute(&planes)
@@ -88,14 +111,11 @@ public struct AES: Sendable {
     Self.substitute(&planes)
     Self.shiftRows(&planes)
     for bit in 0..<8 { planes[bit] ^= keys[8 &* rounds &+ bit] }
-    blocks = Self.unpack(planes)
   }
 
-  /// Decrypts four blocks in place.
   @inline(never)
-  public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+  private func decrypt(_ planes: inout Planes) {
     let keys = keys.span
-    var planes = Self.pack(blocks)
     for bit in 0..<8 { planes[bit] ^= keys[8 &* rounds &+ bit] }
     var round = rounds &- 1
     while round >= 1 {
@@ -108,23 +128,6 @@ public struct AES: Sendable {
     Self.unshiftRows(&planes)
     Self.unsubstitute(&planes)
     for bit in 0..<8 { planes[bit] ^= keys[bit] }
-    blocks = Self.unpack(planes)
-  }
-
-  /// Encrypts one block in place.
-  public func encryptBlock(_ block: inout InlineArray<16, UInt8>) {
-    var four = InlineArray<64, UInt8>(repeating: 0)
-    for index in 0..<16 { four[index] = block[index] }
-    encrypt(&four)
-    for index in 0..<16 { block[index] = four[index] }
-  }
-
-  /// Decrypts one block in place.
-  public func decryptBlock(_ block: inout InlineArray<16, UInt8>) {
-    var four = InlineArray<64, UInt8>(repeating: 0)
-    for index in 0..<16 { four[index] = block[index] }
-    decrypt(&four)
-    for index in 0..<16 { block[index] = four[index] }
   }
 
   /// Overwrites the round keys.

@@ -52,6 +52,7 @@ public struct Hasher: Sendable {
   }
 
   /// Takes in a big-endian integer.
+  @inlinable
   public mutating func update<T: FixedWidthInteger & UnsignedInteger>(big value: T) {
     var bytes = InlineArray<8, UInt8>(repeating: 0)
     let width = min(8, T.bitWidth / 8)
@@ -94,7 +95,22 @@ public struct Hasher: Sendable {
 
   /// Overwrites the state and starts anew.
   @inline(never)
-  public mutating func wipe() { _ = finalize() }
+  public mutating func wipe() {
+    switch core {
+    case .sha1(var hash):
+      hash.wipe()
+      core = .sha1(hash)
+    case .sha256(var hash):
+      hash.wipe()
+      core = .sha256(hash)
+    case .sha384(var hash):
+      hash.wipe()
+      core = .sha384(hash)
+    case .sha512(var hash):
+      hash.wipe()
+      core = .sha512(hash)
+    }
+  }
 }
 
 // MARK: - Saving a running hash

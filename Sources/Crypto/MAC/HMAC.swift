@@ -2,7 +2,7 @@
 
 /// A streaming HMAC; wipe it when a computation is abandoned (`finalize` wipes it).
 public struct HMAC: Sendable {
-  var inner: Hasher
+  @usableFromInline var inner: Hasher
   var outer: Hasher
 
   /// An HMAC under `key`, which is hashed first if it is longer than a block (FIPS 198-1 §4).
@@ -38,6 +38,7 @@ public struct HMAC: Sendable {
   public mutating func update(byte: UInt8) { inner.update(byte: byte) }
 
   /// Takes in a big-endian integer.
+  @inlinable
   public mutating func update<T: FixedWidthInteger & UnsignedInteger>(big value: T) {
     inner.update(big: value)
   }

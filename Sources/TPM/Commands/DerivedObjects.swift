@@ -40,11 +40,11 @@ extension TPMEngine {
       throw remember(source: derivedSource(hash, parent, label, context))
     }
     defer { source.wipe() }
-    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+    var object = TPMObject(new: area, hierarchy: parent.hierarchy)
     object.auth = auth
     // A keyed hash or cipher takes its bits from the derivation as if the TPM had made them.
     object.area.attributes |= ObjectAttribute.sensitiveDataOrigin
-    try fill(&object, FixedBytes(), &source)
+    _ = try fill(&object, FixedBytes(), &source)
     object.area.attributes = area.attributes
     object.name = object.area.name
     object.qualify(parent.qualifiedName)

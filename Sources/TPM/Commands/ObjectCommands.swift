@@ -44,27 +44,25 @@ extension TPMEngine {
     }
     defer { source.wipe() }
     if let made = recall()?.object { return made }
-    var parentName = Name()
-    parentName.append(big: hierarchy)
-    var object = TPMObject(area: area, hierarchy: hierarchy, parentName: parentName)
+    var object = TPMObject(new: area, hierarchy: hierarchy)
     object.auth = auth
     object.isPrimary = true
-    try fill(&object, data, &source)
-    object.qualify(parentName)
+    _ = try fill(&object, data, &source)
+    object.qualify(name(hierarchy))
     throw remember(object, forgets: true)
   }
 
+  /// An object below a parent, not yet qualified, and the IV to wrap it with.
   private mutating func makeChild(
     _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
-  ) throws(Stop) -> TPMObject {
-    if let made = recall()?.object { return made }
-    var object = TPMObject(area: area, hierarchy: parent.hierarchy, parentName: parent.qualifiedName)
+  ) throws(Stop) -> (object: TPMObject, iv: [UInt8]) {
+    if let memo = recall(), let made = memo.object { return (made, memo.bytes) }
+    var object = TPMObject(new: area, hierarchy: parent.hierarchy)
     object.auth = auth
     var source = drbg
-    try fill(&object, data, &source)
+    let iv = try fill(&object, data, &source, more: AES.blockSize)
     drbg = source
-    object.qualify(parent.qualifiedName)
-    throw remember(object, forgets: true)
+    throw remember(object, bytes: iv, forgets: true)
   }
 
   @inline(never)
@@ -83,8 +81,8 @@ extension TPMEngine {
     let parent = try parent(c.handles[0], 1)
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
-    var object = try makeChild(parent, area, auth, data)
-    out.sized(try wrap(object, under: parent))
+    var (object, iv) = try makeChild(parent, area, auth, data)
+    out.sized(try wrap(object, under: parent, iv: iv))
     object.area.writeSized(&out)
     writeCreation(
       object, parent: parent, hierarchy: parent.hierarchy, outside: outside, selection: selection)
@@ -125,8 +123,9 @@ extension TPMEngine {
     try check(area, parent: parent, isNew: true, parameter: 2)
     try checkCreation(area, auth, data)
     try requireSlot()
-    let object = try makeChild(parent, area, auth, data)
-    let blob = try wrap(object, under: parent)
+    var (object, iv) = try makeChild(parent, area, auth, data)
+    let blob = try wrap(object, under: parent, iv: iv)
+    object.qualify(parent.qualifiedName)
     c.responseHandle = try place(.object(object))
     out.sized(blob)
     object.area.writeSized(&out)

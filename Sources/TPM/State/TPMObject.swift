@@ -140,6 +140,11 @@ struct TPMObject {
     if !isKnownUniquelyReferenced(&storage) { storage = ObjectStorage(copying: storage) }
   }
 
+  /// An object that is being made: it gets its names when it has its key.
+  init(new area: PublicArea, hierarchy: UInt32) {
+    storage = ObjectStorage(area, hierarchy, Name(), Name())
+  }
+
   init(area: PublicArea, hierarchy: UInt32, parentName: Name) {
     storage = ObjectStorage(area, hierarchy, area.name, Name())
     qualify(parentName)
