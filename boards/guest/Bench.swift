@@ -67,11 +67,13 @@ struct Bench {
     let found = port.once(.queryProtocol, rcx: ProtocolQuery.rcx(.vTPM, version: 1), byMSR: true)
     guard found.rcx != 0 else { return }
     let statements = TPMStatements(port: port, report: report)
-    isGood = statements.startUp() && isGood
+    isGood = statements.startUp() == .success && statements.isStarted && isGood
     let query = ticks {
       for _ in 0..<rounds { isGood = port.once(.vTPMQuery, byMSR: true).result == .success && isGood }
     }
-    let random = ticks { for _ in 0..<100 { isGood = statements.random() && isGood } }
+    let random = ticks {
+      for _ in 0..<100 { isGood = statements.random() == .success && statements.isRandom && isGood }
+    }
     figure("vtpm-query", query / rounds)
     figure("vtpm-random", random / 100)
   }

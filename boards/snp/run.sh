@@ -8,6 +8,7 @@ board_help() {
 
 The board snp:
   --guest NAME     with a guest at VMPL2: selftest (the statements of boards/guest), fuzz (random calls by --seed),
+                   lean (a kernel without memory, which lives on what the guest deposits; with --vtpm),
                    bench (figures: ticks, and with --exact the kernel's own instructions)
   --count N        how many calls the fuzzer makes
   --vtpm           the image that serves its guest a TPM (boards/build snp --vtpm)
@@ -21,7 +22,7 @@ board_option() {
   case $1 in
     --guest)
       value "$@"
-      case $2 in selftest | fuzz | bench) guest=$2 ;; *) die 2 "--guest takes selftest, fuzz or bench, not '$2'" ;; esac
+      case $2 in selftest | fuzz | lean | bench) guest=$2 ;; *) die 2 "--guest takes selftest, fuzz, lean or bench, not '$2'" ;; esac
       taken=2
       ;;
     --count) value "$@" && whole "$2" 1 999999999 || die 2 "--count takes a number, not '${2:-}'"; count=$2; taken=2 ;;
@@ -47,6 +48,7 @@ board_run() {
     [ "$timeout" -gt 0 ] || timeout=$((120 + 4 * cpus))
     guest_image=$(boards/build guest) || exit $?
     image=(--guest-image "$guest_image")
+    if [ "$guest" = lean ]; then words="$words lean"; fi
     words="$words -- $guest"
     if [ "$guest" = fuzz ]; then words="$words seed=${hostile_seed:-1}${count:+ count=$count}"; fi
   fi

@@ -27,7 +27,7 @@ struct MadeGuest: Sendable {
   /// What the request loops share.
   let guest: Guest
   /// The pages that it has lent.
-  let exchange: DepositedPages<Driver>
+  let exchange: DepositedMemory<DirectMemory, MachineHint, Driver>
   /// The protocols besides Core.
   let table: Table
 }
@@ -64,8 +64,11 @@ final class GuestSeat: @unchecked Sendable {
     console.write(decimal: UInt64(driver.vcpuCount))
     console.line(" vCPUs")
     return MadeGuest(
-      driver: driver, guest: guest, exchange: DepositedPages(driver), table: Self.table(kernel, driver, guest)
-    )
+      driver: driver, guest: guest,
+      exchange: DepositedMemory(
+        kernel.frames?.deposited, heap: kernel.heap, platform: driver,
+        tell: { guest.isMemoryAvailable = $0 }),
+      table: Self.table(kernel, driver, guest))
   }
 
   // The three steps are not inlined: each holds copies of the plan, and the stack is 32 KiB.
