@@ -94,18 +94,38 @@ extension BenchFile {
     }
   }
 
+  /// Adds L14: what L3 and L10 take with emptied caches, beside what they take in steady state.
+  public mutating func addCold() {
+    for (from, key) in [("L3", "L14"), ("L10/core", "L14/request")] {
+      guard let warm = self[from], let cold = warm.cold else { continue }
+      skipped.removeAll { $0.key == "L14" }
+      metrics.append(
+        Metric(
+          key: key, title: "with emptied caches: \(warm.title)", unit: warm.unit, floor: from,
+          probeMinimum: warm.probeMinimum, batch: nil, instructions: nil, lockedInstructions: nil, warm: cold,
+          cold: nil, probe: nil))
+    }
+  }
+
   /// Adds L15: L3 of an image with another trace level.
   public mutating func addLevel(of other: BenchFile) {
     guard var metric = other["L3"] else { return }
     metric.key = "L15/\(other.observability)"
     metric.title = "L3 with observability \(other.observability)"
     metric.cold = nil
+    // Counted exactly beside times: no time.
+    if other.counter == .instructions, counter != .instructions { metric.unit = "instructions" }
     skipped.removeAll { $0.key == "L15" }
     metrics.append(metric)
   }
 
-  /// Adds the exact counts of another run to metrics that have none: the same operations under icount.
+  /// Adds the exact counts of another run to metrics that have none (the same operations under icount), and what only such
+  /// a run can count (L18).
   public mutating func addInstructions(of exact: BenchFile) {
+    for metric in exact.metrics where metric.unit == "count" && self[metric.key] == nil {
+      skipped.removeAll { $0.key == metric.key }
+      metrics.append(metric)
+    }
     for index in metrics.indices where metrics[index].instructions == nil {
       metrics[index].instructions = exact[metrics[index].key]?.instructions
     }

@@ -56,7 +56,7 @@ public struct BenchFile: Codable, Sendable {
     public var key: String
     /// What begins and ends a reading.
     public var title: String
-    /// `ticks`, `bytes`, `count` or `basisPoints`.
+    /// `ticks`, `instructions`, `bytes`, `count` or `basisPoints`.
     public var unit: String
     /// The metric that is its floor in the same image.
     public var floor: String?
@@ -81,6 +81,11 @@ public struct BenchFile: Codable, Sendable {
     public var key: String
     /// Why not.
     public var reason: String
+    /// A line.
+    public init(key: String, reason: String) {
+      self.key = key
+      self.reason = reason
+    }
   }
   /// A program of `ci/peers`, measured in the same run.
   public struct Peer: Codable, Sendable, Equatable {

@@ -23,7 +23,7 @@ public struct BenchPlot: Sendable {
 
   /// The picture, complete by itself.
   public var svg: String {
-    let metrics = file.metrics.filter { $0.unit == "ticks" && $0.warm.n > 1 }
+    let metrics = file.metrics.filter { ["ticks", "instructions"].contains($0.unit) && $0.warm.n > 1 }
     let rows = (metrics.count + Self.columns - 1) / Self.columns
     let width = Self.width * Double(Self.columns)
     let height = Self.height * Double(rows) + 44
@@ -56,7 +56,7 @@ public struct BenchPlot: Sendable {
     var out = text(Self.left, 16, "\(metric.key)  \(metric.title)", 12, "#111", "start")
     out += text(
       Self.left, 31,
-      "n \(metric.warm.n), p50 \(label(metric.warm.p50)), p99 \(label(metric.warm.p99)), max \(label(metric.warm.max))"
+      "n \(metric.warm.n), p50 \(label(metric.warm.p50, metric.unit)), p99 \(label(metric.warm.p99, metric.unit)), max \(label(metric.warm.max, metric.unit))"
         + (metric.instructions.map { ", \(BenchNumbers.text($0)) instr" } ?? ""), 10, "#555", "start")
     out += shape(histogram, axis, fill: "#4878a8", stroke: "none")
     if let cold = metric.cold?.decodedHistogram {
@@ -68,14 +68,15 @@ public struct BenchPlot: Sendable {
     out +=
       "<line x1=\"\(n(Self.left))\" y1=\"\(n(base))\" x2=\"\(n(Self.width - Self.right))\" y2=\"\(n(base))\" stroke=\"#888\"/>\n"
     var labelled = -Double.infinity
-    for value in roundNumbers(axis) {
-      let x = axis.x(value / unitsPerTick)
+    let scale = numbers.value(1, unit: metric.unit)
+    for value in roundNumbers(axis, scale) {
+      let x = axis.x(value / scale)
       out += "<line x1=\"\(n(x))\" y1=\"\(n(base))\" x2=\"\(n(x))\" y2=\"\(n(base + 4))\" stroke=\"#888\"/>\n"
       if x < labelled + 36 { continue }
       labelled = x
       // At the edges inwards: beside this panel is another one.
       let anchor = x < Self.left + 20 ? "start" : x > Self.width - Self.right - 20 ? "end" : "middle"
-      out += text(x, base + 16, label(units: value), 10, "#555", anchor)
+      out += text(x, base + 16, label(units: value, metric.unit), 10, "#555", anchor)
     }
     // The median's name left of its line and the tail's right of its own, so that they never meet.
     out += mark(metric.warm.p50, "p50", axis, base, 0, "#111", "end")
@@ -86,12 +87,10 @@ public struct BenchPlot: Sendable {
     return out
   }
 
-  /// What the labels count (nanoseconds or instructions) in one tick.
-  private var unitsPerTick: Double { numbers.value(1, unit: "ticks") }
-
-  /// Round numbers on the axis: as many as there is room for, fewer to a power of ten the more powers there are.
-  private func roundNumbers(_ axis: Axis) -> [Double] {
-    let range = exp2(axis.low) * unitsPerTick...exp2(axis.high) * unitsPerTick
+  /// Round numbers on the axis: as many as there is room for, fewer to a power of ten the more powers there are; `scale`
+  /// is how many of what the labels count (nanoseconds or instructions) a reading's unit has.
+  private func roundNumbers(_ axis: Axis, _ scale: Double) -> [Double] {
+    let range = exp2(axis.low) * scale...exp2(axis.high) * scale
     for steps in [[1.0, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1.0, 2.0, 5.0], [1.0]] {
       var found: [Double] = []
       for decade in -3...18 {
@@ -136,10 +135,12 @@ public struct BenchPlot: Sendable {
       + text(x + (anchor == "end" ? -3 : 3), Self.top + drop + 4, name, 10, colour, anchor)
   }
 
-  private func label(_ ticks: UInt64) -> String { label(units: numbers.value(Double(ticks), unit: "ticks")) }
+  private func label(_ reading: UInt64, _ unit: String) -> String {
+    label(units: numbers.value(Double(reading), unit: unit), unit)
+  }
 
-  private func label(units value: Double) -> String {
-    if file.counter == .instructions {
+  private func label(units value: Double, _ unit: String) -> String {
+    if numbers.unit(unit) == "instr" {
       return value >= 1_000_000
         ? "\(BenchNumbers.text((value / 100_000).rounded() / 10))M" : BenchNumbers.text(value)
     }

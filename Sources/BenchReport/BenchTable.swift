@@ -18,6 +18,7 @@ public struct BenchNumbers: Sendable {
   public func unit(_ unit: String) -> String {
     switch unit {
     case "ticks": file.counter == .instructions ? "instr" : file.counter == .tcg ? "TCG-ns" : "ns"
+    case "instructions": "instr"
     case "basisPoints": "%"
     default: unit
     }

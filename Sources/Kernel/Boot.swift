@@ -96,14 +96,17 @@ extension Kernel {
     guard let image = machine.image else { throw .image }
     do throws(MemoryError) {
       let plan = try MemoryPlan(map: memoryMap, image: image.physical, limit: machine.bootMemory.limit)
-      let memory = machine.memory(limit: PhysicalAddress(plan.frameCount &* Frame.bytes))
+      let memory = machine.memory(
+        limit: PhysicalAddress(plan.frameCount &* Frame.bytes), guestEnd: guestEnd)
       var table = FrameTable(
         map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
       table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)
       if let pages = machine.startPages {
         table.reserve(start: pages.mailbox.start, bytes: Frame.bytes, .trampoline)
       }
-      frames = FrameAllocator(table)
+      // What a guest deposits is booked in a frame of our own.
+      let records = guestEnd.rawValue > 0 ? try table.allocate(.frameTable) : nil
+      frames = FrameAllocator(table, deposited: records.map { DepositedFrames(memory: memory, records: $0) })
     } catch {
       throw .memory(error)
     }

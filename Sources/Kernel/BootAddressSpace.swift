@@ -6,7 +6,16 @@ import X86
 extension Kernel {
   /// Memory as the kernel's own tables show it.
   var memory: Machine.Memory {
-    machine.memory(limit: PhysicalAddress((frames?.tags.frameCount ?? 0) &* Frame.bytes))
+    machine.memory(
+      limit: PhysicalAddress((frames?.tags.frameCount ?? 0) &* Frame.bytes), guestEnd: guestEnd)
+  }
+
+  /// Where the guest's memory ends; 0 without a guest.
+  var guestEnd: PhysicalAddress {
+    let guest = platform.guestMemory
+    var end = PhysicalAddress(0)
+    for index in 0..<guest.count { end = max(end, guest[index]?.end ?? end) }
+    return end
   }
 
   /// Builds the address space and goes over to it.

@@ -32,6 +32,7 @@ extension Kernel {
         let doomed = DoomedTask(die: { self.dieOnRequest() })
         try spawn("doomed", level: 7) { await doomed.run() }
       }
+      try startLean(cpu)
       try startSoak(cpu)
       try startTaskCheck(cpu)
       if cpu == .boot, options.has("until", "idle") {
@@ -53,12 +54,16 @@ extension Kernel {
         self.platform.console.write("soak: wakes=")
         self.platform.console.write(decimal: soak.count)
         self.platform.console.endLine()
+        self.platform.console.write("soak: cycles=")
+        self.platform.console.write(decimal: self.machine.cycles &- self.machine.entryCycles)
+        self.platform.console.endLine()
         self.machine.end(soak.isDone ? .pass : .fail)
       })
     try spawn("soak", level: 3) { await end.run(Int(cpu.rawValue), seed) }
   }
 
-  private var allOthersIdle: Bool {
+  /// Whether every other CPU that runs has nothing to do.
+  var allOthersIdle: Bool {
     for number in 1..<max(1, UInt32(truncatingIfNeeded: processors.count)) {
       let cpu = CPUIndex(number)
       if online.contains(cpu), Executor.state(of: Int(number), in: machine.ownerTable) != .halting {

@@ -50,9 +50,19 @@ public struct FrameCache<Memory: PhysicalMemory & Sendable, Hint: SpinHint>: Fra
     try shared.allocate(count: count, owner, rest: rest)
   }
 
+  /// Neighbouring frames of those that a guest has deposited; none of them is ever stocked.
+  public func allocateDeposited(
+    count: UInt64, _ owner: FrameOwner, rest: FrameOwner
+  ) throws(MemoryError) -> Frame {
+    try shared.allocateDeposited(count: count, owner, rest: rest)
+  }
+
+  /// Who owns `frame`.
+  public func owner(of frame: Frame) -> FrameOwner { shared.owner(of: frame) }
+
   /// Gives a frame of `owner` back; `notOwned` if it isn't that owner's.
   public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
-    guard let stocks, let record else { return try shared.release(frame, owner) }
+    guard !frame.isDeposited, let stocks, let record else { return try shared.release(frame, owner) }
     try shared.tags.retag(frame, from: owner, to: .cached)
     if stocks.push(record, frame) { return }
     drain(to: Self.capacity &- Self.batch)

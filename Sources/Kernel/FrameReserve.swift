@@ -42,6 +42,12 @@ public final class FrameReserve: FrameSource {
     throw .exhausted
   }
 
+  /// The reserve, for its own frames.
+  public func owner(of frame: Frame) -> FrameOwner {
+    let place = frame.number &- first.number
+    return place < 64 && all &>> place & 1 == 1 ? .reserve : .firmware
+  }
+
   /// Takes a frame back; `notOwned` if it is free already or was never ours.
   public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
     let place = frame.number &- first.number

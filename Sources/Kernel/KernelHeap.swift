@@ -18,6 +18,7 @@ public final class KernelHeap<Memory: PhysicalMemory & Sendable, Hint: SpinHint>
   private var pool: SizeClassPool<Memory>
   private var reservePool: SizeClassPool<Memory>
   private let reserve: FrameReserve
+  private let reserveFrames: UInt64
   private let lowness: (Bool) -> Void
 
   /// A heap of at most `frameLimit` frames and a reserve of `reserve` (at most 64).
@@ -31,9 +32,10 @@ public final class KernelHeap<Memory: PhysicalMemory & Sendable, Hint: SpinHint>
     self.frames = frames
     self.stocks = stocks
     self.lowness = lowness
-    pool = SizeClassPool(memory: memory, tags: frames.tags, owner: .heap, frameLimit: frameLimit)
-    reservePool = SizeClassPool(memory: memory, tags: frames.tags, owner: .reserve, frameLimit: 64)
+    pool = SizeClassPool(memory: memory, owner: .heap, frameLimit: frameLimit)
+    reservePool = SizeClassPool(memory: memory, owner: .reserve, frameLimit: 64)
     self.reserve = frames.reserve(reserve)
+    reserveFrames = min(reserve, 64)
   }
 
   /// Memory of at least `bytes`, aligned to `alignment`, nil if there is none.
@@ -120,6 +122,23 @@ public final class KernelHeap<Memory: PhysicalMemory & Sendable, Hint: SpinHint>
     lock.withLock {
       (pool.frameCount, pool.liveCount &+ reservePool.liveCount, reservePool.refusedCount)
     }
+  }
+
+  /// Frames that the heap holds of those that a guest has deposited.
+  public var depositedCount: UInt64 { lock.withLock { pool.depositedCount } }
+
+  /// Frames that a guest must deposit before anything is begun that needs objects.
+  ///
+  /// None unless the reserve is drawn on and the pool can't grow by half of what that holds; then what it lacks to grow by
+  /// all of that, so that not each of a row of calls asks for a page or two.
+  public var shortfall: UInt64 {
+    let room: UInt64? = lock.withLock {
+      guard reservePool.liveCount > 0 else { return nil }
+      let limit = pool.frameLimit &- min(pool.frameCount, pool.frameLimit)
+      return min(limit, frames.withTable { $0.freeCount }) &+ (frames.deposited?.freeCount ?? 0)
+    }
+    guard let room, room < (reserveFrames &+ 1) / 2 else { return 0 }
+    return reserveFrames &- room
   }
 
   /// Whether the reserve is drawn on.

@@ -39,6 +39,11 @@ extension Kernel {
       first = end
     }
     if lines > 64 { console.line("  (more runs not shown)") }
+    if let deposited = frames.deposited {
+      console.write("free of what the guest deposited: ")
+      console.write(decimal: deposited.freeCount)
+      console.endLine()
+    }
     for owner in FrameOwner.allCases {
       console.write(owner.name)
       console.write(": ")

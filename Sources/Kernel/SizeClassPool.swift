@@ -4,29 +4,29 @@ import X86
 
 /// Blocks of 64 to 2048 bytes and runs of whole frames, over frames of one owner.
 ///
-/// Blocks are aligned to their size. A pool never holds more frames than its limit; frames cut into blocks stay
-/// cut. It belongs to one CPU or stands behind a lock (`KernelHeap`).
+/// Blocks are aligned to their size. A pool never holds more of the kernel's own frames than its limit, and beyond them
+/// only what a guest has deposited; frames cut into blocks stay cut. It belongs to one CPU or stands behind a lock (`KernelHeap`).
 public struct SizeClassPool<Memory: PhysicalMemory & Sendable> {
   private let memory: Memory
-  private let tags: FrameTags<Memory>
   private let owner: FrameOwner
   // First free block per class; 0 = none (no pool ever owns frame 0).
   private var heads = InlineArray<6, UInt64>(repeating: 0)
   // The owner of a run's further frames: the reserve's frames keep their tag.
   private var rest: FrameOwner { owner == .reserve ? .reserve : .heapRun }
-  /// The most frames it may hold.
+  /// The most frames of the kernel's own that it may hold.
   public let frameLimit: UInt64
-  /// Frames it holds.
+  /// Frames of the kernel's own that it holds.
   public private(set) var frameCount: UInt64 = 0
+  /// Frames that it holds of those that a guest has deposited.
+  public private(set) var depositedCount: UInt64 = 0
   /// Blocks and runs handed out.
   public private(set) var liveCount: UInt64 = 0
   /// Requests refused.
   public private(set) var refusedCount: UInt64 = 0
 
   /// A pool that owns frames as `owner` (further frames of a run as `heapRun`) and holds `frameLimit` at most.
-  public init(memory: Memory, tags: FrameTags<Memory>, owner: FrameOwner, frameLimit: UInt64) {
+  public init(memory: Memory, owner: FrameOwner, frameLimit: UInt64) {
     self.memory = memory
-    self.tags = tags
     self.owner = owner
     self.frameLimit = frameLimit
   }
@@ -63,7 +63,7 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable> {
     _ block: PhysicalAddress, bytes: UInt64, to source: some FrameSource
   ) throws(MemoryError) {
     let frame = Frame(containing: block)
-    guard let size = Self.blockBytes(bytes), tags.owner(of: frame) == owner, liveCount > 0
+    guard let size = Self.blockBytes(bytes), source.owner(of: frame) == owner, liveCount > 0
     else { throw .notOwned }
     if size >= Frame.bytes {
       guard block == frame.start else { throw .notOwned }
@@ -87,9 +87,7 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable> {
   }
 
   private mutating func refill(_ size: UInt64, _ source: some FrameSource) throws(MemoryError) {
-    guard frameCount < frameLimit else { throw .exhausted }
-    let frame = try source.allocate(owner)
-    frameCount &+= 1
+    let frame = try take(1, source)
     var offset = Frame.bytes
     while offset > 0 {
       offset &-= size
@@ -100,25 +98,39 @@ public struct SizeClassPool<Memory: PhysicalMemory & Sendable> {
   private mutating func takeRun(_ count: UInt64, _ source: some FrameSource) throws(MemoryError)
     -> PhysicalAddress
   {
-    guard frameCount &+ count <= frameLimit else { throw .exhausted }
-    let frame =
-      count == 1 ? try source.allocate(owner) : try source.allocate(count: count, owner, rest: rest)
-    frameCount &+= count
-    return frame.start
+    try take(count, source).start
+  }
+
+  // The kernel's own first: what the guest deposited should be free to go back.
+  private mutating func take(_ count: UInt64, _ source: some FrameSource) throws(MemoryError) -> Frame {
+    if frameCount &+ count <= frameLimit {
+      let own =
+        count == 1 ? try? source.allocate(owner) : try? source.allocate(count: count, owner, rest: rest)
+      if let own {
+        frameCount &+= count
+        return own
+      }
+    }
+    let frame = try source.allocateDeposited(count: count, owner, rest: rest)
+    depositedCount &+= count
+    return frame
+  }
+
+  private mutating func giveBack(
+    _ frame: Frame, _ owner: FrameOwner, _ source: some FrameSource
+  ) throws(MemoryError) {
+    try source.release(frame, owner)
+    if frame.isDeposited { depositedCount &-= 1 } else { frameCount &-= 1 }
   }
 
   private mutating func releaseRun(
     _ frame: Frame, count: UInt64, _ source: some FrameSource
   ) throws(MemoryError) {
-    for step in 1..<max(count, 1) where tags.owner(of: Frame(number: frame.number &+ step)) != rest {
+    for step in 1..<max(count, 1) where source.owner(of: Frame(number: frame.number &+ step)) != rest {
       throw .notOwned
     }
-    try source.release(frame, owner)
-    frameCount &-= 1
-    for step in 1..<max(count, 1) {
-      try source.release(Frame(number: frame.number &+ step), rest)
-      frameCount &-= 1
-    }
+    try giveBack(frame, owner, source)
+    for step in 1..<max(count, 1) { try giveBack(Frame(number: frame.number &+ step), rest, source) }
   }
 
   // A free block holds the next one's address and, in its second word, its own address in disguise: a second

@@ -21,8 +21,8 @@ public final class TaskMemory<Memory: PhysicalMemory & Sendable, Hint: SpinHint>
   ) {
     self.frames = frames
     self.stocks = stocks
-    pool = SizeClassPool(memory: memory, tags: frames.tags, owner: .tasks, frameLimit: frameLimit)
-    reservePool = SizeClassPool(memory: memory, tags: frames.tags, owner: .reserve, frameLimit: 64)
+    pool = SizeClassPool(memory: memory, owner: .tasks, frameLimit: frameLimit)
+    reservePool = SizeClassPool(memory: memory, owner: .reserve, frameLimit: 64)
     self.reserve = frames.reserve(reserve)
   }
 

@@ -17,6 +17,22 @@ public struct LatencyFile: Sendable {
     public var sum: UInt64
     /// The readings.
     public var histogram = Histogram()
+
+    init(count: UInt64, minimum: UInt64, maximum: UInt64, maximumIndex: UInt64, sum: UInt64) {
+      self.count = count
+      self.minimum = minimum
+      self.maximum = maximum
+      self.maximumIndex = maximumIndex
+      self.sum = sum
+    }
+
+    /// What a recorder holds.
+    public init(_ recorder: Recorder) {
+      self.init(
+        count: recorder.count, minimum: recorder.minimum, maximum: recorder.maximum,
+        maximumIndex: recorder.maximumIndex, sum: recorder.sum)
+      histogram = recorder.histogram
+    }
   }
   /// One metric.
   public struct Metric: Sendable {

@@ -37,6 +37,12 @@ public enum Death {
   /// Tells where to write and how to end.
   public static func install(_ panicPlatform: any PanicPlatform) { unsafe platform = panicPlatform }
 
+  /// Makes the console fault from now on, and with `isEndless` the end too; the last resort stays.
+  static func breakPlatform(isEndless: Bool) {
+    guard let good = unsafe platform else { return }
+    unsafe platform = FaultingPlatform(good, isEndless: isEndless)
+  }
+
   static func controllerIsOn() { unsafe platform?.controllerIsOn() }
 
   /// Ends the machine with `verdict`, or halts this CPU for ever if that can't be done.
@@ -48,19 +54,34 @@ public enum Death {
   /// Gives up with a reason.
   @inline(never) public static func panic(_ message: String) -> Never {
     let here = DeathScene(framePointer: apus_frame_pointer())
-    report(.panic, message, here)
+    var message = message
+    message.withUTF8 { (bytes) -> Void in
+      unsafe report(.panic, bytes, here)
+    }
+    park()
   }
 
-  // The same for a C string; what is beyond the epitaph's field is cut.
+  /// Whether another CPU reports the kernel's end; the one that does goes on whatever the host sends it.
+  public static var isElsewhere: Bool {
+    let dying = unsafe apus_load32(&apus_live_words().pointee.dying_cpu)
+    return dying != 0 && dying != Processor.current.rawValue &+ 1
+  }
+
+  // The same for a C string, at most 200 bytes of it; no `String` is made, which may take memory that there is not.
   static func panic(cString: UnsafePointer<CChar>) -> Never {
     let scene = DeathScene(framePointer: apus_frame_pointer())
-    unsafe report(.panic, String(cString: cString), scene)
+    var count = 0
+    while count < 200, unsafe cString[count] != 0 { count += 1 }
+    unsafe cString.withMemoryRebound(to: UInt8.self, capacity: count) { (start) -> Void in
+      unsafe report(.panic, UnsafeBufferPointer(start: start, count: count), scene)
+    }
+    park()
   }
 
   // From an exception's frame.
   static func exception(_ frame: UnsafeMutablePointer<apus_exception_frame>) -> Never {
     let scene = unsafe DeathScene(frame.pointee, cr2: apus_read_cr2())
-    report(scene.cause, "", scene)
+    unsafe report(scene.cause, UnsafeBufferPointer(start: nil, count: 0), scene)
   }
 
   /// Halts this CPU for ever.
@@ -71,30 +92,46 @@ public enum Death {
     }
   }
 
-  private static func report(_ cause: CauseOfDeath, _ message: String, _ scene: DeathScene) -> Never {
+  private typealias Message = UnsafeBufferPointer<UInt8>
+
+  private static func report(_ cause: CauseOfDeath, _ message: Message, _ scene: DeathScene) -> Never {
     apus_disable_interrupts()
     let me = Processor.current.rawValue &+ 1
     let first = unsafe apus_exchange32(&apus_live_words().pointee.dying_cpu, 0, me)
-    if first == me {  // dying of the report itself
-      PanicConsole().line("*** a second fault while reporting")
-      end(.panic)
-    }
+    if first == me { faultAgain() }
     if first != 0 { park() }
     unsafe platform?.stopOtherProcessors()
     let trace = Backtrace(from: scene)
-    writeEpitaph(cause, message, scene, trace)
-    print(cause, message, scene, trace)
+    unsafe writeEpitaph(cause, message, scene, trace)
+    unsafe print(cause, message, scene, trace)
     end(.panic)
   }
 
-  private static func print(_ cause: CauseOfDeath, _ message: String, _ scene: DeathScene, _ trace: Backtrace)
-  {
+  // Dying of the report itself. Each further fault leaves out what may have caused it, the last resort being a request
+  // that touches no memory: whatever the host does, the machine ends as a panic after at most four of them.
+  private static func faultAgain() -> Never {
+    unsafe apus_live_words().pointee.report_faults &+= 1
+    switch unsafe apus_live_words().pointee.report_faults {
+    case 1:
+      PanicConsole().line("*** a second fault while reporting")
+      end(.panic)
+    case 2: end(.panic)
+    case 3:
+      unsafe platform?.abort()
+      park()
+    default: park()
+    }
+  }
+
+  private static func print(
+    _ cause: CauseOfDeath, _ message: Message, _ scene: DeathScene, _ trace: Backtrace
+  ) {
     let console = PanicConsole()
     console.write("\n*** kernel died: ")
     console.write(cause.name)
     if cause == .panic {
       console.write(": ")
-      console.write(message)
+      for index in message.indices { console.write(unsafe message[index]) }
     } else {
       console.write(", vector ")
       console.write(decimal: scene.vector)
@@ -130,7 +167,7 @@ public enum Death {
   }
 
   private static func writeEpitaph(
-    _ cause: CauseOfDeath, _ message: String, _ scene: DeathScene, _ trace: Backtrace
+    _ cause: CauseOfDeath, _ message: Message, _ scene: DeathScene, _ trace: Backtrace
   ) {
     unsafe apus_epitaph_record().pointee.version = 1
     unsafe apus_epitaph_record().pointee.cause = cause.rawValue
@@ -150,8 +187,7 @@ public enum Death {
       }
     }
     unsafe withUnsafeMutableBytes(of: &apus_epitaph_record().pointee.message) { bytes in
-      let text = message.utf8Span.span
-      for index in 0..<min(text.count, 39) { unsafe bytes[index] = text[index] }
+      for index in 0..<min(message.count, 39) { unsafe bytes[index] = message[index] }
     }
     unsafe withUnsafeMutableBytes(of: &apus_epitaph_record().pointee.magic) { bytes in
       let text = "APUSDEAD".utf8Span.span
@@ -163,7 +199,7 @@ public enum Death {
 /// From the stubs: an NMI is counted (or stops this CPU when another one dies); everything else is the end.
 @c(apus_exception) public func exceptionEntry(_ frame: UnsafeMutablePointer<apus_exception_frame>) {
   if unsafe frame.pointee.vector == UInt64(Vector.nonMaskable) {
-    if unsafe apus_load32(&apus_live_words().pointee.dying_cpu) != 0 { Death.park() }
+    if Death.isElsewhere { Death.park() }
     _ = unsafe apus_increment64(&apus_live_words().pointee.nmi_count)
     return
   }

@@ -116,7 +116,7 @@ public enum MachineHeap {
 /// For free: memory of the boot arena stays taken.
 @c(apus_heap_release) public func heapRelease(_ address: UnsafeMutableRawPointer) {
   let number = UInt64(UInt(bitPattern: address))
-  guard number &- KernelLayout.directMap < KernelLayout.directMapBytes else { return }
+  guard number &- KernelLayout.directMap < KernelLayout.allocatableBytes else { return }
   switch unsafe MachineHeap.stock.give(address) {
   case .done: return
   case .full(let index): unsafe MachineHeap.shrink(index, and: address)

@@ -32,9 +32,6 @@ enum Host {
 /// Makes a CPU look at its inbox soon.
 @c(apus_host_kick) public func hostKick(_ cpu: UInt32) { StartedProcessor.kick(CPUIndex(cpu)) }
 
-/// Ticks of the time-stamp counter.
-@c(apus_host_now) public func hostNow() -> UInt64 { apus_cycles() }
-
 /// Ends the machine with a report; `reason` is a C string.
 @c(apus_host_fatal) public func hostFatal(_ reason: UnsafePointer<CChar>) -> Never {
   unsafe Death.panic(cString: reason)

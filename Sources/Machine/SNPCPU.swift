@@ -184,8 +184,3 @@ public struct SNPCPU: SNPHardware {
   /// CLI; HLT for ever.
   public func park() -> Never { Death.park() }
 }
-
-extension Death {
-  /// Whether a CPU reports the kernel's end.
-  public static var isReporting: Bool { unsafe apus_load32(&apus_live_words().pointee.dying_cpu) != 0 }
-}

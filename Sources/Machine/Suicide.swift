@@ -18,10 +18,37 @@ enum Suicide {
       unsafe UnsafeMutablePointer<UInt8>(bitPattern: UInt(apus_interrupt_table_address()))?.pointee = 0
     case .executeData: apus_jump(apus_boot_stack_address())
     case .panic: Death.panic("asked for on the command line")
+    case .report:
+      // The report looks for the task's name there.
+      unsafe Processor.block.pointee.task = 0xDEAD_0000
+      apus_undefined_instruction()
+    case .console, .end:
+      Death.breakPlatform(isEndless: way == .end)
+      apus_undefined_instruction()
     }
   }
 
   @inline(never) private static func recurse(_ depth: UInt64) -> UInt64 {
     depth == 0 ? 0 : recurse(depth &+ 1) ^ apus_cycles()
   }
+}
+
+/// A platform whose services fault while the kernel dies, but for the last.
+final class FaultingPlatform: PanicPlatform {
+  private let good: any PanicPlatform
+  private let isEndless: Bool
+
+  init(_ good: any PanicPlatform, isEndless: Bool) {
+    self.good = good
+    self.isEndless = isEndless
+  }
+
+  func write(_ byte: UInt8) { apus_undefined_instruction() }
+  func controllerIsOn() { good.controllerIsOn() }
+  func stopOtherProcessors() { good.stopOtherProcessors() }
+  func end(_ verdict: Verdict) {
+    if isEndless { apus_undefined_instruction() }
+    good.end(verdict)
+  }
+  func abort() { good.abort() }
 }

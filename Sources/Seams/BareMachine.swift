@@ -75,8 +75,9 @@ public protocol BareMachine: SendableMetatype {
 
   /// Memory as the boot tables show it.
   var bootMemory: Memory { get }
-  /// Memory below `limit`, once the kernel's own tables are active.
-  func memory(limit: PhysicalAddress) -> Memory
+  /// Memory below `limit`, and the guest's below `guestEnd` as far as it was deposited (`KernelLayout.depositedOffset`),
+  /// once the kernel's own tables are active.
+  func memory(limit: PhysicalAddress, guestEnd: PhysicalAddress) -> Memory
   /// Where the image lies; nil if the linker script and the kernel disagree.
   var image: ImageLayout? { get }
   /// What the boot CPU can do.
@@ -160,6 +161,12 @@ public enum DeathWay: CaseIterable, Sendable {
   case executeData
   /// The kernel's own panic.
   case panic
+  /// A report that faults.
+  case report
+  /// A console that faults too.
+  case console
+  /// An end that faults as well.
+  case end
 
   /// The word on the command line after `die=`.
   public var name: String {
@@ -173,6 +180,9 @@ public enum DeathWay: CaseIterable, Sendable {
     case .writeSealed: "writesealed"
     case .executeData: "executedata"
     case .panic: "panic"
+    case .report: "report"
+    case .console: "console"
+    case .end: "end"
     }
   }
 }

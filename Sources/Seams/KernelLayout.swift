@@ -18,6 +18,12 @@ public enum KernelLayout {
   ///
   /// As many entries as it takes.
   public static var guest: UInt64 { 0x2000_0000_0000 }
+  /// Added to a guest-physical address: the address by which the kernel's allocators name a page that the guest deposited.
+  ///
+  /// `direct` of it lies in the guest's window, where the page is mapped with the rest of the guest's memory.
+  public static var depositedOffset: UInt64 { guest &- directMap }
+  /// Bytes from `directMap` on in which allocators' memory can lie: the direct map and the guest's window.
+  public static var allocatableBytes: UInt64 { shared &- directMap }
   /// Pages shared with the host: physical address + this base.
   public static var shared: UInt64 { 0x7E00_0000_0000 }
   /// Mappings that come and go (`AddressWindow`).

@@ -24,4 +24,8 @@ public protocol PanicPlatform: AnyObject {
   func stopOtherProcessors()
   /// Ends the machine; returns only if that does not work here.
   func end(_ verdict: Verdict)
+  /// Ends the machine as a panic by the least that does it, no memory but the stack: for when `end` has faulted.
+  ///
+  /// Returns only if that does not work here.
+  func abort()
 }

@@ -30,7 +30,7 @@ public func entryPark(_ task: TaskRef) -> TaskRef? {
   }
   task.state = .parked
   return ThisCPU.withExecutor(Executor.self) {
-    $0.trace.suspends(task)
+    $0.trace.suspends(task, $0.clock)
     return $0.chooseNext()
   }
 }
@@ -52,6 +52,14 @@ public func entrySend(_ task: TaskRef, _ cpu: UInt16) {
 public func entrySendCancel(_ task: TaskRef, _ cpu: UInt16) {
   ThisCPU.withExecutor(Executor.self) { $0.sendCancellation(of: task, to: cpu) }
 }
+
+#if APUS_TRACE_COUNTERS
+  /// A run of a task, which the entry code has ended, took longer than the limit.
+  @_silgen_name("apus_rt_stalled")
+  public func entryStalled(_ task: TaskRef, _ ran: UInt64) {
+    ThisCPU.withExecutor(Executor.self) { $0.trace.stalled(task, ran) }
+  }
+#endif
 
 /// The current task ended.
 @_silgen_name("apus_rt_ended")

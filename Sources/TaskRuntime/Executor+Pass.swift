@@ -35,7 +35,7 @@ extension Executor {
     if isResting {
       isResting = false
       line.leave(observing: flushes, in: memory, flush: flush)
-      trace.restEnds()
+      trace.restEnds(&clock)
     } else {
       line.quiescentPoint(observing: flushes, in: memory, flush: flush)
     }

@@ -32,7 +32,7 @@ extension Executor {
     guard line.rest(as: state, observing: flushes, in: memory, flush: flush) else { return .stay }
     isResting = true
     counts.rests &+= 1
-    trace.idles()
+    trace.idles(clock)
     return .rest(until: deadline)
   }
 
@@ -44,7 +44,7 @@ extension Executor {
       guard $0.isResting else { return }
       $0.isResting = false
       $0.line.leave(observing: $0.flushes, in: $0.memory, flush: flush)
-      $0.trace.restEnds()
+      $0.trace.restEnds(&$0.clock)
     }
   }
 

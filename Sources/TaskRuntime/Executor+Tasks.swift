@@ -8,9 +8,9 @@ extension Executor {
     task.identifier = nextIdentifier
     nextIdentifier = nextIdentifier == .max ? 1 : nextIdentifier &+ 1
     list(task)
-    trace.spawned(task)
+    trace.spawned(task, clock)
     task.state = .active
-    trace.ready(task)
+    trace.ready(task, clock)
     // Tasks are started in numbers: the lists at once, unless it is the only one.
     if ready.isEmpty { ready.push(task) } else { ready.pushToLists(task) }
   }
@@ -42,7 +42,7 @@ extension Executor {
   /// The current task's function has returned, at its home.
   @inline(__always) mutating func ended(_ task: TaskRef) {
     counts.ended &+= 1
-    trace.ended(task)
+    trace.ended(task, clock)
     unlist(task)
   }
 

@@ -21,7 +21,7 @@ extension Executor {
   /// From how many ticks on a run of the calling CPU counts as a stall.
   public static func setStallLimit(ticks: UInt64) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
-      ThisCPU.withExecutor(Executor.self) { $0.trace.stallLimit = ticks }
+      ThisCPU.withExecutor(Executor.self) { $0.clock.stallLimit = ticks }
     #endif
   }
 
@@ -30,7 +30,7 @@ extension Executor {
   /// *Requires*: the CPU rests (its owner word, read with acquire, says so, which orders all it wrote before this), or is
   /// the caller's. A wake meanwhile can only garble records: the ring never moves, and task headers stay mapped.
   public static func traceSummary(of cpu: Int, in table: OwnerTable) -> TraceSummary? {
-    table.withExecutor(of: cpu, Executor.self) { $0.trace.summary }
+    table.withExecutor(of: cpu, Executor.self) { $0.trace.summary($0.clock) }
   }
 
   /// Calls `body` with the last `limit` records of CPU `cpu`, oldest first; as `traceSummary`.

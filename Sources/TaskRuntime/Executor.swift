@@ -22,9 +22,11 @@ public struct Executor: ~Copyable {
   /// Bits of the CPU's pending word that tasks can wait for.
   public static var interruptSources: Int { 16 }
 
-  /// Turns until the next pass; below zero, it is due.
+  /// The run under way; nothing at `TraceLevel.off`.
   ///
-  /// This and the queue's first word are the entry code's too (`apus_handover`).
+  /// This, the next word and the queue's first two are the entry code's too (`apus_handover`).
+  var clock: RunClock
+  /// Turns until the next pass; below zero, it is due.
   var turnsLeft = 0
   var ready: ReadyQueue<TaskLists>
   var timers: TimerQueue<TaskRef>
@@ -60,19 +62,20 @@ public struct Executor: ~Copyable {
     flushes = FlushGeneration(cell: table.flushGeneration)
     timers = TimerQueue(now: now)
     interruptWaiters = InlineArray(repeating: nil)
-    trace = TraceState(now: now)
+    clock = RunClock(now: now)
+    trace = TraceState()
   }
 
   /// Puts a task of this CPU into the ready queue.
   @inline(__always) mutating func makeReady(_ task: TaskRef) {
     task.state = .active
-    trace.ready(task)
+    trace.ready(task, clock)
     ready.push(task)
   }
 
   /// Puts the running task behind every other one of its level.
   @inline(__always) mutating func makeReadyLast(_ task: TaskRef) {
-    trace.ready(task)
+    trace.ready(task, clock)
     ready.pushToLists(task)
   }
 
@@ -80,12 +83,12 @@ public struct Executor: ~Copyable {
   @inline(__always) mutating func yield(_ task: TaskRef) -> TaskRef? {
     if !ready.isRoundOver {
       if ready.moreUrgent == 0 {
-        trace.ready(task)
+        trace.ready(task, clock)
         return run(ready.exchangeBatch(task))
       }
     } else if ready.isLoneRound, turnsLeft > 0, let next = ready.exchangeLone(task) {
       turnsLeft &-= 1
-      trace.ready(task)
+      trace.ready(task, clock)
       return run(next)
     }
     makeReadyLast(task)
@@ -113,7 +116,7 @@ public struct Executor: ~Copyable {
 
   @inline(__always) private mutating func run(_ task: TaskRef) -> TaskRef {
     ThisCPU.setBudget(Self.budgetPerRun)
-    trace.runBegins(task)
+    trace.runBegins(task, &clock)
     TaskRef.choose(task)
     return task
   }
@@ -125,7 +128,7 @@ public struct Executor: ~Copyable {
   }
 
   @inline(never) private static func endPass() -> TaskRef? {
-    ThisCPU.withExecutor(Executor.self) { $0.trace.passEnds() }
+    ThisCPU.withExecutor(Executor.self) { $0.trace.passEnds(&$0.clock) }
     TaskRef.choose(nil)
     return nil
   }

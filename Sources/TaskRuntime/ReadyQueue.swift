@@ -25,19 +25,22 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// The first word: the entry code looks here too.
   var lone: Lists.Node?
   /// Levels that have a node: incoming in bits 7:0, batch in bits 15:8.
+  ///
+  /// The second word: the entry code's too.
   var mask: UInt32 = 0
   /// Lists 0–7 of the two sides: where newcomers go, and where the round takes from.
   var incoming: Lists
   var batch: Lists
   var overtakes: Int
-  /// The batch's most urgent level, and the incoming levels that come before it; kept while the round lasts.
-  var batchLevel = 0
+  /// The list of the batch's most urgent level, and the incoming levels that come before it; kept while the round lasts.
+  var batchPlace: Lists.Place
   var urgentLevels: UInt32 = 0
 
   /// A queue over two times eight empty lists.
   public init(_ first: Lists, _ second: Lists) {
     incoming = first
     batch = second
+    batchPlace = second.place(of: 0)
     overtakes = Self.overtakesPerPass
   }
 
@@ -68,9 +71,8 @@ public struct ReadyQueue<Lists: ReadyLists> {
   }
 
   @inline(__always) private mutating func append(_ node: Lists.Node) {
-    let level = node.level
-    incoming.append(node, to: Int(level))
-    mask |= 1 &<< UInt32(truncatingIfNeeded: level)
+    incoming.append(node)
+    mask |= 1 &<< UInt32(truncatingIfNeeded: node.level)
   }
 
   /// Takes the only ready node, if there is just one and it is in no list.
@@ -95,7 +97,7 @@ public struct ReadyQueue<Lists: ReadyLists> {
   ///
   /// *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func popBatch() -> Lists.Node {
-    let (node, wasLast) = batch.popFirst(of: batchLevel)
+    let (node, wasLast) = batch.popFirst(of: batchPlace)
     if wasLast { endBatchLevel() }
     return node
   }
@@ -104,8 +106,8 @@ public struct ReadyQueue<Lists: ReadyLists> {
   ///
   /// *Requires*: the round is not over. Constant time.
   @inline(__always) public mutating func exchangeBatch(_ node: Lists.Node) -> Lists.Node {
-    let (first, wasLast) = batch.popFirst(of: batchLevel)
-    if wasLast {
+    let (first, wasLast) = batch.popFirst(of: batchPlace)
+    if _slowPath(wasLast) {
       endBatchLevel()
       // The two are all there is: from here on they take turns without the lists.
       if mask == 0 {
@@ -127,7 +129,7 @@ public struct ReadyQueue<Lists: ReadyLists> {
 
   @inline(__always) private mutating func noteBatch() {
     let batchMask = mask &>> 8
-    batchLevel = batchMask.trailingZeroBitCount
+    batchPlace = batch.place(of: batchMask.trailingZeroBitCount)
     urgentLevels = (batchMask & (0 &- batchMask)) &- 1
   }
 
@@ -137,7 +139,7 @@ public struct ReadyQueue<Lists: ReadyLists> {
   public mutating func overtake() -> Lists.Node {
     overtakes &-= 1
     let level = moreUrgent.trailingZeroBitCount
-    let (node, wasLast) = incoming.popFirst(of: level)
+    let (node, wasLast) = incoming.popFirst(of: incoming.place(of: level))
     if wasLast { mask &= ~(1 &<< UInt32(truncatingIfNeeded: level)) }
     return node
   }
@@ -170,8 +172,12 @@ public struct ReadyQueue<Lists: ReadyLists> {
 public protocol ReadyLists {
   /// What the lists hold.
   associatedtype Node: ReadyNode
-  /// Puts a node, which is in no list, at the end of list `index` (0 to 7).
-  mutating func append(_ node: Node, to index: Int)
-  /// Takes the first node of list `index`, which is not empty; true with the last one.
-  mutating func popFirst(of index: Int) -> (task: Node, wasLast: Bool)
+  /// One of the lists: kept while a round takes from it, so that finding it is done once.
+  associatedtype Place
+  /// List `index`, 0 to 7.
+  func place(of index: Int) -> Place
+  /// Puts a node, which is in no list, at the end of its level's.
+  mutating func append(_ node: Node)
+  /// Takes the first node of a list of these, which is not empty; true with the last one.
+  mutating func popFirst(of place: Place) -> (task: Node, wasLast: Bool)
 }

@@ -63,6 +63,24 @@ public struct TraceRecord: Sendable {
   public var kind: UInt32
 }
 
+/// The run under way, as counters need it: an executor's first words, which are the entry code's too (`apus_handover`).
+struct RunClock {
+  #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+    /// When the present run began.
+    var runStart: UInt64
+    /// Ticks from which on a run counts as a stall.
+    var stallLimit = StallLimit.ticks
+    /// Whose it is.
+    var running: TaskRef?
+  #endif
+
+  init(now: UInt64) {
+    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
+      runStart = now
+    #endif
+  }
+}
+
 /// A CPU's trace: nothing, counters, or counters and a ring, by `TraceLevel`.
 struct TraceState {
   #if APUS_TRACE_FULL
@@ -72,20 +90,14 @@ struct TraceState {
     var written: UInt64 = 0
   #endif
   #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
-    /// When the present run began.
-    var runStart: UInt64
-    /// Whose it is.
-    var running: TaskRef?
     /// Runs longer than the limit, and the longest of them.
     var stalls: UInt64 = 0
     var longestStall: UInt64 = 0
     var stalledTask: UInt32 = 0
     var stalledLabel = TaskLabel()
-    /// Ticks from which on a run counts.
-    var stallLimit = StallLimit.ticks
   #endif
 
-  var summary: TraceSummary {
+  func summary(_ clock: RunClock) -> TraceSummary {
     var summary = TraceSummary()
     #if APUS_TRACE_FULL
       summary.written = written
@@ -95,7 +107,7 @@ struct TraceState {
       summary.longestStall = longestStall
       summary.stalledTask = stalledTask
       summary.stalledLabel = stalledLabel
-      summary.stallLimit = stallLimit
+      summary.stallLimit = clock.stallLimit
     #endif
     return summary
   }
@@ -107,72 +119,70 @@ struct TraceState {
     }
   #endif
 
-  init(now: UInt64) {
-    #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
-      runStart = now
-    #endif
-  }
-
-  @inline(__always) mutating func spawned(_ task: TaskRef) {
+  @inline(__always) mutating func spawned(_ task: TaskRef, _ clock: RunClock) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
       task.resetCounters()
     #endif
-    record(.spawn, task)
+    record(.spawn, task, clock)
   }
-  @inline(__always) mutating func ended(_ task: TaskRef) { record(.end, task) }
-  @inline(__always) mutating func suspends(_ task: TaskRef) { record(.suspend, task) }
-  @inline(__always) mutating func idles() { record(.idle, nil) }
+  @inline(__always) mutating func ended(_ task: TaskRef, _ clock: RunClock) { record(.end, task, clock) }
+  @inline(__always) mutating func suspends(_ task: TaskRef, _ clock: RunClock) {
+    record(.suspend, task, clock)
+  }
+  @inline(__always) mutating func idles(_ clock: RunClock) { record(.idle, nil, clock) }
 
   /// The CPU is back from a rest: what becomes ready in this pass waits from now on, not from before the rest.
-  @inline(__always) mutating func restEnds() {
+  @inline(__always) func restEnds(_ clock: inout RunClock) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
-      runStart = ThisCPU.now
+      clock.runStart = ThisCPU.now
     #endif
   }
 
-  @inline(__always) mutating func ready(_ task: TaskRef) {
+  @inline(__always) mutating func ready(_ task: TaskRef, _ clock: RunClock) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
       task.wakes &+= 1
       // The clock was read when the present run began: no second reading (runtime.md §4).
-      task.readyAt = runStart
-      record(.ready, task)
+      task.readyAt = clock.runStart
+      record(.ready, task, clock)
     #endif
   }
 
   /// One reading of the clock ends the previous run and begins the next.
-  @inline(__always) mutating func runBegins(_ task: TaskRef) {
+  ///
+  /// With counters, the entry code does this by itself for the commonest hand-over (`PARK_LEAF`).
+  @inline(__always) mutating func runBegins(_ task: TaskRef, _ clock: inout RunClock) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
       let now = ThisCPU.now
-      closeRun(now)
-      runStart = now
-      running = task
+      closeRun(now, clock)
+      clock.runStart = now
+      clock.running = task
       task.runs &+= 1
       let waited = UInt32(clamping: now &- task.readyAt)
       if waited > task.longestWait { task.longestWait = waited }
-      record(.runBegin, task)
+      record(.runBegin, task, clock)
     #endif
   }
 
   /// Nothing follows the present run.
-  @inline(__always) mutating func passEnds() {
+  @inline(__always) mutating func passEnds(_ clock: inout RunClock) {
     #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
       let now = ThisCPU.now
-      closeRun(now)
-      runStart = now
-      running = nil
+      closeRun(now, clock)
+      clock.runStart = now
+      clock.running = nil
     #endif
   }
 
   #if APUS_TRACE_FULL || APUS_TRACE_COUNTERS
-    @inline(__always) private mutating func closeRun(_ now: UInt64) {
-      guard let task = running else { return }
-      let ran = now &- runStart
+    @inline(__always) private mutating func closeRun(_ now: UInt64, _ clock: RunClock) {
+      guard let task = clock.running else { return }
+      let ran = now &- clock.runStart
       if ran > UInt64(task.longestRun) { task.longestRun = UInt32(clamping: ran) }
-      if ran > stallLimit { stalled(task, ran) }
-      record(.runEnd, task, at: now)
+      if ran > clock.stallLimit { stalled(task, ran) }
+      record(.runEnd, task, clock, at: now)
     }
 
-    @inline(never) private mutating func stalled(_ task: TaskRef, _ ran: UInt64) {
+    @inline(never) mutating func stalled(_ task: TaskRef, _ ran: UInt64) {
       stalls &+= 1
       guard ran > longestStall else { return }
       longestStall = ran
@@ -181,12 +191,13 @@ struct TraceState {
     }
   #endif
 
-  @inline(__always) private mutating func record(_ kind: TraceKind, _ task: TaskRef?, at time: UInt64? = nil)
-  {
+  @inline(__always) private mutating func record(
+    _ kind: TraceKind, _ task: TaskRef?, _ clock: RunClock, at time: UInt64? = nil
+  ) {
     #if APUS_TRACE_FULL
       let slot = Int(truncatingIfNeeded: written) & (Self.capacity &- 1)
       ring[slot] = TraceRecord(
-        time: time ?? runStart,
+        time: time ?? clock.runStart,
         task: task?.identifier ?? 0, kind: UInt32(kind.rawValue))
       written &+= 1
     #endif

@@ -7,6 +7,8 @@ import X86
 final class FakeMemory: PhysicalMemory, @unchecked Sendable {
   var bytes: [UInt8]
   let base: UInt64
+  /// The guest's memory below 8 MiB, as far as the kernel's allocators name it.
+  var deposits = [UInt8](repeating: 0x5A, count: 8 << 20)
   var strayAccesses = 0
 
   init(base: UInt64 = 0, count: Int) {
@@ -26,12 +28,24 @@ final class FakeMemory: PhysicalMemory, @unchecked Sendable {
     return Int(address.rawValue - base)
   }
 
+  private func deposit(_ address: PhysicalAddress, _ count: Int) -> Int? {
+    let place = address.rawValue &- KernelLayout.depositedOffset
+    return place < UInt64(deposits.count) && UInt64(deposits.count) - place >= UInt64(count)
+      ? Int(place) : nil
+  }
+
   func load<Value: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
     _ type: Value.Type, at address: PhysicalAddress
   ) -> Value {
     let width = Value.bitWidth / 8
-    guard let start = index(address, width) else { return .max }
     var value: Value = 0
+    if let start = deposit(address, width) {
+      for offset in 0..<width {
+        value |= Value(truncatingIfNeeded: deposits[start + offset]) << Value(8 * offset)
+      }
+      return value
+    }
+    guard let start = index(address, width) else { return .max }
     for offset in 0..<width { value |= Value(truncatingIfNeeded: bytes[start + offset]) << Value(8 * offset) }
     return value
   }
@@ -40,11 +54,21 @@ final class FakeMemory: PhysicalMemory, @unchecked Sendable {
     _ value: Value, at address: PhysicalAddress
   ) {
     let width = Value.bitWidth / 8
+    if let start = deposit(address, width) {
+      for offset in 0..<width {
+        deposits[start + offset] = UInt8(truncatingIfNeeded: value >> Value(8 * offset))
+      }
+      return
+    }
     guard let start = index(address, width) else { return }
     for offset in 0..<width { bytes[start + offset] = UInt8(truncatingIfNeeded: value >> Value(8 * offset)) }
   }
 
   func zero(_ address: PhysicalAddress, count: UInt64) {
+    if let start = deposit(address, Int(count)) {
+      for offset in 0..<Int(count) { deposits[start + offset] = 0 }
+      return
+    }
     guard let start = index(address, Int(count)) else { return }
     for offset in 0..<Int(count) { bytes[start + offset] = 0 }
   }

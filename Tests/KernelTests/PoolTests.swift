@@ -12,7 +12,7 @@ private typealias Pool = SizeClassPool<FakeMemory>
     let (memory, table) = smallMachine()
     let frames = FrameAllocator<FakeMemory, NoHint>(table)
     return (
-      SizeClassPool(memory: memory, tags: frames.tags, owner: .heap, frameLimit: limit),
+      SizeClassPool(memory: memory, owner: .heap, frameLimit: limit),
       frames
     )
   }

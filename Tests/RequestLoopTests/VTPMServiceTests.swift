@@ -123,6 +123,32 @@ private func answer(_ world: World, _ address: UInt64) -> (size: UInt64, code: U
       } == [])
   }
 
+  @Test func d77_AKernelWithoutMemoryAsksForPagesAndBeginsNothing() {
+    #expect(
+      failures { (service, _) in
+        let world = service.world
+        world.exchange.needed = 3
+        put(world, buffer, Command.startUp)
+        for _ in 0..<2 {
+          let refused = await service.call(.vTPMCommand, rcx: buffer)
+          world.equal(refused.result.neededPageCount, 3, "D.77")
+        }
+        world.equal(world.word(buffer >> 12, 0), 8 | 12 << 40, "the buffer is as it was")
+        world.equal(
+          await service.call(CallID(.attestation, 0)).result, .unsupportedProtocol, "absent all the same")
+        world.equal(
+          await service.call(.queryProtocol, rcx: ProtocolQuery.rcx(.vTPM, version: 1)).rcx, 0x1_0000_0001)
+        for (number, page) in [90, 91, 92].enumerated() as EnumeratedSequence<[UInt64]> {
+          world.equal(
+            await service.call(.vTPMCommand, rcx: buffer).result.neededPageCount, UInt32(3 - number))
+          world.putList(World.startUpArea << 12 + 8, [page << 12])
+          world.equal(await service.call(.depositMemory, rcx: World.startUpArea << 12 + 8).result, .success)
+        }
+        world.equal(await service.callUntilDone(.vTPMCommand, rcx: buffer).answer.result, .success)
+        world.check(answer(world, buffer) == (10, 0), "Startup ran once: \(answer(world, buffer))")
+      } == [])
+  }
+
   @Test func d98_d99_d101_BadBuffers() {
     #expect(
       failures { (service, _) in

@@ -51,6 +51,7 @@ final class World: @unchecked Sendable {
     guest = Guest(
       regions: [GuestRegion(firstPage: 0, pageCount: UInt64(Self.pageCount) - 512)],
       cpuCount: Self.apicIDs.count)
+    exchange.tell = { [guest] in guest.isMemoryAvailable = $0 }
     for page in 0..<UInt64(Self.pageCount) {
       machine.memory.nested[GuestPage(rawValue: page)] = NestedEntry(page: SystemPage(rawValue: page))
     }
@@ -220,6 +221,10 @@ final class StockOfPages: MemoryExchange, @unchecked Sendable {
   private let lock = SharedWords(count: 1)
   private(set) var pages: [UInt64] = []
   var capacity = 2048
+  /// Pages that the kernel must have before it begins what needs memory.
+  var needed = 0
+  /// Told whenever there begins or ceases to be a page.
+  var tell: ((Bool) -> Void)?
   /// Called for a page about to be given back: it must carry nothing.
   var wipe: ((UInt64) -> Void)?
 
@@ -234,17 +239,22 @@ final class StockOfPages: MemoryExchange, @unchecked Sendable {
     locked {
       guard pages.count + pageCount <= capacity else { return false }
       for index in 0..<UInt64(pageCount) { pages.append(address.rawValue >> 12 + index) }
+      tell?(true)
       return true
     }
   }
 
   func withdraw() -> PhysicalAddress? {
-    let page = locked { pages.popLast() }
+    let page = locked {
+      let page = pages.popLast()
+      if pages.isEmpty { tell?(false) }
+      return page
+    }
     if let page { wipe?(page) }
     return page.map { PhysicalAddress($0 << 12) }
   }
 
-  func returnWithdrawn(_ address: PhysicalAddress) { locked { pages.append(address.rawValue >> 12) } }
+  func returnWithdrawn(_ address: PhysicalAddress) { _ = deposit(address, pageCount: 1) }
 
-  var hasSpare: Bool { locked { !pages.isEmpty } }
+  var shortfall: UInt32 { locked { UInt32(max(0, needed - pages.count)) } }
 }

@@ -64,6 +64,24 @@ import X86
     #expect(seen.map(\.0) == [0, 0x8000_0B0E] && seen.map(\.1) == [0, 2])
   }
 
+  // G.65, B.6: an interrupt for L1 is an exit like others: what it broke off is L1's to deliver.
+  @Test func aDeliveryThatAnInterruptForL1BreaksOffIsDeliveredAgainOnce() throws {
+    let world = try GuestWorld()
+    var seen: [UInt64] = []
+    world.machine.program = { machine, state in
+      seen.append(machine.l2(.entryInterruptionInformation))
+      // Interrupts are open, or none would have been under way.
+      state.rflags |= 1 << 9
+      return seen.count == 1
+        ? .interrupt(0x60, vectoring: 0x8000_0051) : .exit(L2Exit(.hlt, length: 1))
+    }
+    #expect(try world.enter() == .handled)
+    world.machine.td.setL1Interrupt(vcpu: 0, requested: 0, priority: 0)
+    #expect(try world.enter() == .refused)
+    #expect(try world.enter() == .refused)
+    #expect(seen == [0, 0x8000_0051])
+  }
+
   // design.md "Guest rights reduced", G.50: a vCPU that stays inside keeps the caller from saying done.
   @Test func aCPUInsideHoldsAFlushUp() throws {
     let world = try GuestWorld()

@@ -24,8 +24,8 @@ enum Step: Equatable {
 enum L2Deed {
   /// It leaves for this reason.
   case exit(L2Exit)
-  /// An interrupt for L1 arrives.
-  case interrupt(UInt8)
+  /// An interrupt for L1 arrives, amid the delivery of an event if `vectoring` says one.
+  case interrupt(UInt8, vectoring: UInt64 = 0)
 }
 
 /// TDCALL answered by `Model`'s TrustDomain; a host call goes to `host`, other exits to a host that adds what is missing.
@@ -140,8 +140,11 @@ final class ModelTD: TDXHardware, @unchecked Sendable {
       let route: L2Route
       switch program(self, &state) {
       case .exit(let exit): route = td.l2Exit(vcpu, exit, state, stack: 0, &registers, &memory)
-      case .interrupt(let vector):
-        route = td.postedInterrupt(vcpu, requested: vector, state, stack: 0, &registers, &memory)
+      case .interrupt(let vector, let vectoring):
+        var exit = L2Exit(.externalInterrupt)
+        exit.vectoring = vectoring
+        route = td.postedInterrupt(
+          vcpu, requested: vector, exit: exit, state, stack: 0, &registers, &memory)
       }
       switch route {
       case .toL1: return

@@ -26,6 +26,15 @@ import Testing
       return (isFound, turns.value)
     }
     #expect(seen?.0 == true && seen?.1 == [63, 0], "\(String(describing: seen))")
+    let masks = HostedMachine.run { machine throws(SpawnError) in
+      try spawn("one") {}
+      let alone = ThisCPU.handover.mask
+      try spawn("two") {}
+      let both = ThisCPU.handover
+      machine.settle()
+      return [alone, both.mask, both.lone == nil ? 0 : 1]
+    }
+    #expect(masks?.first == 0 && masks?[1].nonzeroBitCount == 1 && masks?.last == 0)
   }
 
   /// A leaf that never suspends, as the hog's loop uses it.

@@ -29,11 +29,12 @@ struct CountedLists: ReadyLists {
 
   init(_ operations: OperationCount) { self.operations = operations }
 
-  mutating func append(_ node: TestNode, to index: Int) {
+  mutating func append(_ node: TestNode) {
     operations.value += 1
-    lists[index].append(node)
+    lists[Int(node.level)].append(node)
   }
 
+  func place(of index: Int) -> Int { index }
   mutating func popFirst(of index: Int) -> (task: TestNode, wasLast: Bool) {
     operations.value += 1
     guard let node = lists[index].popFirst() else { fatalError("the mask named an empty list") }

@@ -25,6 +25,8 @@ import Seams
     for _ in 0..<(header.number(after: "count=") ?? 1000) { _ = guest_cpuid(0x4000_0000, 0) }
   } else if header.asks("fuzz") {
     Fuzzer(port: port, report: report).run(&tally, seed: header.number(after: "seed=") ?? 1)
+  } else if header.asks("lean") {
+    Lean(port: port, report: report).run(&tally)
   } else if header.asks("bench") {
     Bench(port: port, report: report).run(&tally)
   } else {

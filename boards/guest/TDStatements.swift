@@ -146,6 +146,8 @@ struct TDStatements {
     tally.check(
       40, guest_td_interrupts(index, Self.tick) >= 5 && rests < 1000, "the timer ends halts", on: report,
       rule: "G.")
+    // A tick that came since the last rest is not the deadline's.
+    guest_open_window()
     let count = guest_td_interrupts(index, Self.tick)
     _ = guest_probe_wrmsr(0x832, 2 << 17 | Self.tick)
     let start = guest_read_tsc()

@@ -25,23 +25,47 @@ struct TPMStatements {
   }
 
   /// The TPM's response code.
-  private var code: UInt32 {
+  var code: UInt32 {
     var code: UInt32 = 0
     for offset in 10..<14 as Range<UInt64> { code = code << 8 | UInt32(guest_load_byte(buffer &+ offset)) }
     return code
   }
   private var byteCount: UInt64 { guest_load(buffer) & 0xFFFF_FFFF }
 
+  /// TPM2_Startup(CLEAR).
+  func startUp() -> ResultCode { send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]) }
+
+  /// TPM2_GetRandom of 16 bytes, as often as one likes: this guest's heap gives nothing back, and nothing is taken.
+  func random() -> ResultCode {
+    // What `send` writes for 80 01 00 00 00 0C 00 00 01 7B 00 10.
+    guest_store(buffer, 0x0000_0C00_0000_0008)
+    guest_store(buffer &+ 8, 0x000C_0000_0001_8000)
+    guest_store(buffer &+ 16, 0x0000_0010_007B_0100)
+    return port.call(.vTPMCommand, rcx: buffer).result
+  }
+
+  /// Whether the TPM has been started: by us, or INITIALIZE if somebody was first.
+  var isStarted: Bool { code == 0 || code == 0x100 }
+
+  /// Whether 16 bytes have come.
+  var isRandom: Bool { code == 0 && byteCount == 28 }
+
+  /// TPM2_CreatePrimary in the null hierarchy of a key for HMAC with SHA-256, which stays loaded.
+  func makeKey() -> ResultCode {
+    let authorization: [UInt8] = [0x40, 0, 0, 7, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]
+    let template: [UInt8] = [0, 16, 0, 8, 0, 0x0B, 0, 4, 0, 0x72, 0, 0, 0, 5, 0, 0x0B, 0, 0]
+    return send([0x80, 2, 0, 0, 0, 57, 0, 0, 1, 0x31] + authorization + template + [0, 0, 0, 0, 0, 0])
+  }
+
   func run(_ tally: inout Tally) {
     let query = port.once(.vTPMQuery, rdx: 9)
     tally.check(
       95, query.result == .success && query.rcx & 0x100 != 0 && query.rdx == 0, "commands can be sent",
       query.result, on: report)
-    // TPM2_Startup(CLEAR); INITIALIZE if somebody was first.
-    var result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0])
-    tally.check(96, result == .success && (code == 0 || code == 0x100), "TPM2_Startup", result, on: report)
-    result = send([0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 16])
-    tally.check(96, result == .success && code == 0 && byteCount == 28, "TPM2_GetRandom", result, on: report)
+    var result = startUp()
+    tally.check(96, result == .success && isStarted, "TPM2_Startup", result, on: report)
+    result = random()
+    tally.check(96, result == .success && isRandom, "TPM2_GetRandom", result, on: report)
     result = send([0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7E, 0, 0, 0, 1, 0, 0x0B, 3, 1, 0, 0])
     tally.check(
       96, result == .success && code == 0 && byteCount == 62, "TPM2_PCR_Read of SHA-256's PCR 0", result,

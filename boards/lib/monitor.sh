@@ -68,13 +68,16 @@ monitor_words() {
 # `host` words for the monitor; `single` asks for one thread. On one CPU the clock counts instructions, and the guest's stands still meanwhile.
 monitor_run() {
   local board=$1 platform=$2 image monitor accel=tcg machine=() file=$qemu_files/apus.igvm size
+  local sized=$memory
   shift 2
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build "$board" ${trace:+--trace} ${measures:+--bench} ${vtpm:+--vtpm}) || exit $?
+  # Ten thousand tasks take more than the range of a kernel that serves a guest: it is sized for a larger one.
+  if [ -n "$measures" ] && [ "$memory" -ge 256 ]; then sized=131072; fi
+  image=$(boards/build "$board" ${trace:+--trace} ${level:+--$level} ${measures:+--bench} ${vtpm:+--vtpm}) || exit $?
   monitor=$(boards/build monitor) || exit $?
   monitor_words
   if ! .build/tool/release/apus igvm build --board "$board" --hypervisor monitor --elf "$image" --vcpus "$cpus" \
-    --guest-memory "${memory}M" --append "$words" "$@" -o "$file" >"$qemu_files/build"; then
+    --guest-memory "${sized}M" --append "$words" "$@" -o "$file" >"$qemu_files/build"; then
     die 2 "there is no IGVM file of $image"
   fi
   # The monitor's own memory, and the file, come on top of the guest's.
@@ -89,6 +92,26 @@ monitor_run() {
   if declare -F board_plugin >/dev/null; then board_plugin "$image"; fi
   qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu "$(monitor_cpu)" -smp "$cpus" -m "$size" \
     "${machine[@]}" "${plugin[@]}" -kernel "$monitor" -initrd "$file" -append "$platform memory=$memory ${host:-} $(monitor_hostile_words)"
+}
+
+# monitor_calls_plugin IMAGE: has the plugin count the kernel's instructions whenever the test guest reads its counter, and
+# where a call passes from part to part. `marks` holds the board's marks of where the kernel looks at the call and answers.
+monitor_calls_plugin() {
+  local library handler
+  library=$(ci/plugin/build) || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
+  plugin=(-plugin "$library,out=$qemu_files/count,limit=0,within=0x7f8000000000:0x7fffffffffff$marks")
+  plugin[1]+=$(ci/plugin/at "${guest_image%.flat}" cycles=guest_cycles call="guest_$2_leaves" return="guest_$2_returns")
+  if [ -z "$vtpm" ]; then return; fi
+  handler=$("$(toolchain llvm-nm)" "$1" | awk '$3 ~ /^\$[es]4VTPM11VTPMServiceV5serve.*YaFTf?/ { print $3 }')
+  [ -z "$handler" ] || plugin[1]+=$(ci/plugin/at "$1" handler="$handler")
+}
+
+# monitor_calls: prints what the plugin counted of a guest's calls.
+monitor_calls() {
+  local apus
+  [ -s "$qemu_files/count" ] || return 0
+  apus=$(bench_tool) || exit $?
+  "$apus" bench calls "$qemu_files/count"
 }
 
 # monitor_json [INSTRUCTIONS BOOT-CPU]: the last line of a run --until idle, one JSON object. Without INSTRUCTIONS they are

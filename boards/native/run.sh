@@ -83,15 +83,14 @@ native_json() {
 }
 
 native_measure() {
-  local machine=()
+  local machine=() image
+  image=$(boards/build native --bench ${level:+--$level}) || exit $?
   [ -z "$exact" ] || machine=(-icount shift=0,align=off,sleep=off)
   qemu_run "$image" "$timeout" -machine q35 -accel tcg -cpu max -smp "$cpus" -m "$memory" \
     "${machine[@]}" -kernel "$image" -append "$words"
 }
 
 board_bench() {
-  local image
   need qemu-system-x86_64 qemu-system-x86
-  image=$(boards/build native --bench) || exit $?
   bench_kernel native_measure
 }

@@ -26,7 +26,7 @@ import X86
     MachineCPUID.install(platform.cpuid)
     Death.install(SNPPanicPlatform(platform.ghcb, platform.console))
     let traps = SNPTraps(
-      platform.ghcb, cpuid: platform.cpuid, doorbell: platform.doorbell, isDying: { Death.isReporting })
+      platform.ghcb, cpuid: platform.cpuid, doorbell: platform.doorbell, isDying: { Death.isElsewhere })
     Traps.install(traps, vector: 14)
     Traps.install(traps, vector: 28)
     Traps.install(traps, vector: 29)
@@ -48,7 +48,7 @@ import X86
     #else
       let tasks = BoardTasks(platform)
       Kernel(machine: machine, platform: platform).boot(
-        prepare: { tasks.prepare($0.processors) },
+        prepare: { tasks.prepare($0) },
         { _, cpu throws(SpawnError) in try tasks.start(cpu) })
     #endif
   }

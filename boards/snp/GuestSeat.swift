@@ -1,5 +1,6 @@
 // GuestSeat: the guest that the image carries, and what the CPUs' request loops share of it.
 import Idle
+import Kernel
 import Machine
 import RequestLoop
 import SNP
@@ -14,7 +15,9 @@ import X86
 
 typealias Platform = SNPPlatform<SNPCPU, DirectMemory, MachineCycles>
 typealias Driver = SNPGuestDriver<SNPCPU>
-typealias Loop = RequestLoop<Driver, DepositedPages<Driver>, Table>
+typealias BoardKernel = Kernel<ApusMachine<TrampolineStart>, Platform>
+typealias Exchange = DepositedMemory<DirectMemory, MachineHint, Driver>
+typealias Loop = RequestLoop<Driver, Exchange, Table>
 #if APUS_VTPM
   typealias Table = Protocols<
     VTPMService<Driver, SeededHost<MachineSeed, SNPClock<MachineCycles>>>, CoreOnly
@@ -29,25 +32,28 @@ final class GuestSeat: @unchecked Sendable {
   private let list: ProcessorList
   private let driver: Driver
   private let guest: Guest
-  private let exchange: DepositedPages<Driver>
+  private let exchange: Exchange
   private let memory: GuestMemoryPlan
   private let table: Table
 
-  /// The guest of `platform` on the CPUs of `list`; nil if the image carries none.
-  init?(_ platform: Platform, _ list: ProcessorList, flush: @escaping @Sendable () -> Void) {
+  /// The guest of `platform` on the CPUs of `kernel`; nil if the image carries none.
+  init?(_ platform: Platform, _ kernel: BoardKernel, flush: @escaping @Sendable () -> Void) {
     guard let memory = platform.guestPlan else { return nil }
     self.platform = platform
-    self.list = list
+    list = kernel.processors
     self.memory = memory
-    driver = platform.guestDriver(level: .vmpl2, list: list, flush: flush)
-    exchange = DepositedPages(driver)
+    driver = platform.guestDriver(level: .vmpl2, list: kernel.processors, flush: flush)
     var regions: [GuestRegion] = []
     for index in 0..<memory.count {
       guard let region = memory[index] else { continue }
       regions.append(
         GuestRegion(firstPage: region.start.rawValue >> 12, pageCount: region.bytes >> 12))
     }
-    guest = Guest(regions: regions, cpuCount: list.count)
+    let guest = Guest(regions: regions, cpuCount: list.count)
+    self.guest = guest
+    exchange = Exchange(
+      kernel.frames?.deposited, heap: kernel.heap, platform: driver,
+      tell: { guest.isMemoryAvailable = $0 })
     for region in regions { guest.pages.assign(region, .invalid) }
     #if APUS_VTPM
       let host = SeededHost(source: MachineSeed(), clock: platform.calibrate())
@@ -100,8 +106,8 @@ final class BoardTasks: @unchecked Sendable {
   init(_ platform: Platform) { self.platform = platform }
 
   /// Makes what the CPUs share; the boot CPU, before any other one runs.
-  @inline(never) func prepare(_ list: ProcessorList) {
-    guest = GuestSeat(platform, list, flush: { ApusMachine().flush() })
+  @inline(never) func prepare(_ kernel: BoardKernel) {
+    guest = GuestSeat(platform, kernel, flush: { ApusMachine().flush() })
   }
 
   /// Starts the list on `cpu`.

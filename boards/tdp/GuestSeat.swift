@@ -27,7 +27,7 @@ struct MadeGuest: Sendable {
   /// What the request loops share.
   let guest: Guest
   /// The pages that it has lent.
-  let exchange: DepositedPages<Driver>
+  let exchange: DepositedMemory<DirectMemory, MachineHint, Driver>
   /// The protocols besides Core.
   let table: Table
 }
@@ -64,8 +64,11 @@ final class GuestSeat: @unchecked Sendable {
     console.write(decimal: UInt64(driver.vcpuCount))
     console.line(" vCPUs")
     return MadeGuest(
-      driver: driver, guest: guest, exchange: DepositedPages(driver), table: Self.table(kernel, driver, guest)
-    )
+      driver: driver, guest: guest,
+      exchange: DepositedMemory(
+        kernel.frames?.deposited, heap: kernel.heap, platform: driver,
+        tell: { guest.isMemoryAvailable = $0 }),
+      table: Self.table(kernel, driver, guest))
   }
 
   // The three steps are not inlined: each holds copies of the plan, and the stack is 32 KiB.
@@ -138,7 +141,7 @@ final class GuestSeat: @unchecked Sendable {
     return guest
   }
 
-  // `guest=selftest`, or `guest=fuzz` and `guest=cpuid` with `guest-seed=N guest-count=N`, of the kernel's own measured
+  // `guest=selftest`, `guest=bench`, or `guest=fuzz` and `guest=cpuid` with `guest-seed=N guest-count=N`, of the kernel's own measured
   // command line.
   private static func commandLine(_ options: BootOptions) -> [UInt8] {
     var line: [UInt8]
@@ -146,6 +149,8 @@ final class GuestSeat: @unchecked Sendable {
       line = Array("fuzz".utf8)
     } else if options.has("guest", "cpuid") {
       line = Array("cpuid".utf8)
+    } else if options.has("guest", "bench") {
+      return Array("bench".utf8)
     } else {
       return Array("selftest".utf8)
     }

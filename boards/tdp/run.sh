@@ -11,7 +11,8 @@ The board tdp:
                    never starts, or a second late), start-seed=N (CPUs start at random), drop-interrupts
   --guest NAME     selftest: boards/guest as the L2 of every vCPU, with its checks; fuzz: it makes random calls; cpuid:
                    it leaves by CPUID and the last line says what the L1 executed
-                   (--append "guest-seed=N guest-count=N" for the last two)
+                   (--append "guest-seed=N guest-count=N" for the last two); bench: it measures its calls, in ticks,
+                   and with --exact in the kernel's own instructions
   --vtpm           the image that serves its guest a TPM (boards/build tdp --vtpm)
   --exact          one CPU thread and a clock of instructions: every run executes the same ones
   --idle S         stay at idle for S seconds, then say how many instructions the machine executed meanwhile;
@@ -25,7 +26,7 @@ board_option() {
     --host) value "$@"; host="$host $2"; taken=2 ;;
     --guest)
       value "$@"
-      case $2 in selftest | fuzz | cpuid) ;; *) die 2 "--guest takes selftest, fuzz or cpuid, not '$2'" ;; esac
+      case $2 in selftest | fuzz | cpuid | bench) ;; *) die 2 "--guest takes selftest, fuzz, cpuid or bench, not '$2'" ;; esac
       guest=$2 taken=2
       ;;
     --exact) exact=1; taken=1 ;;
@@ -38,7 +39,14 @@ board_option() {
 # board_plugin IMAGE: has the plugin count what the TD executes from its reset vector to idle, told from the monitor by
 # the addresses: reset page, boot code where it is loaded, kernel.
 board_plugin() {
-  local library mark
+  local library marks
+  if [ "$guest" = bench ]; then
+    if [ -z "$exact" ]; then return; fi
+    # Where the kernel sees vCPU 0's calling areas (KernelLayout): the first (TDPGuestLaunch) and the guest's other one.
+    marks=",read=take:0x2000001fe000,write=answer:0x2000001fe000,read=take:0x200000802000,write=answer:0x200000802000"
+    monitor_calls_plugin "$1" td
+    return
+  fi
   if [ -z "$until$idle" ] && [ "$guest" != cpuid ] || [ ! -x ci/plugin/build ]; then return; fi
   if ! library=$(ci/plugin/build 2>/dev/null); then
     [ -z "$idle" ] || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
@@ -69,7 +77,7 @@ tdp_instructions() {
 }
 
 board_run() {
-  local code line image
+  local code line guest_image
   if [ -n "$idle" ]; then
     [ -z "$until" ] || die 2 "--idle and --until are two ways to end: take one"
     [ "$timeout" -gt 0 ] || timeout=$((60 + 2 * cpus + idle))
@@ -81,18 +89,19 @@ board_run() {
     exit 0
   fi
   if [ -n "$guest" ]; then
-    image=$(boards/build guest) || exit $?
+    guest_image=$(boards/build guest) || exit $?
     words=" guest=$guest$words"
     # vCPUs that wait for each other: on few real CPUs a thread each takes turns of milliseconds, one thread of a PAUSE.
     if [ "$cpus" -gt "$(nproc)" ]; then single=1; fi
     # The guest ends the run; a limit keeps one that hangs from staying.
     [ "$timeout" -gt 0 ] || [ -n "$gdb" ] || timeout=$((240 + 4 * cpus))
-    monitor_run tdp tdx --guest-image "$image"
+    monitor_run tdp tdx --guest-image "$guest_image"
     code=$?
     if [ $code = 0 ] && [ "$guest" = cpuid ]; then
       sed -n 's/.*"event":"end".*"within":\[\([0-9,]*\)\].*/\1/p' "$qemu_files/count" | tr , + | { read -r sum; echo $((sum)); } |
         sed 's/.*/{"board":"tdp","guest":"cpuid","instructions":&}/'
     fi
+    if [ $code = 0 ] && [ "$guest" = bench ]; then monitor_calls; fi
     exit $code
   fi
   monitor_run tdp tdx
@@ -101,5 +110,11 @@ board_run() {
   exit $code
 }
 
-tdp_measure() { monitor_run tdp tdx; }
+# The suite has no protocols of its own: only the guest's calls are for the image with a TPM.
+tdp_measure() { local vtpm=; monitor_run tdp tdx; }
+bench_guest() {
+  local measures= guest=bench plugin=() guest_image words=" guest=bench$words"
+  guest_image=$(boards/build guest) || exit $?
+  monitor_run tdp tdx --guest-image "$guest_image"
+}
 board_bench() { bench_kernel tdp_measure; }

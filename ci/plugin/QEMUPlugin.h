@@ -29,8 +29,8 @@ typedef struct {
 
 /// The callback reads no registers.
 enum { QEMUPluginNoRegisters = 0 };
-/// The callback wants stores only.
-enum { QEMUPluginStores = 2 };
+/// The callback wants stores only, or loads too.
+enum { QEMUPluginStores = 2, QEMUPluginAccesses = 3 };
 
 typedef void (*qemu_plugin_vcpu_simple_cb_t)(qemu_plugin_id_t, unsigned int vcpu);
 typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu, void *);
@@ -47,5 +47,6 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 void qemu_plugin_register_vcpu_insn_exec_cb(
     struct qemu_plugin_insn *, qemu_plugin_vcpu_udata_cb_t, int flags, void *);
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
 void qemu_plugin_register_vcpu_mem_cb(
     struct qemu_plugin_insn *, qemu_plugin_vcpu_mem_cb_t, int flags, int access, void *);

@@ -4,6 +4,7 @@
 //   out=FILE            where the JSON lines go; standard error unless told
 //   at=NAME:ADDRESS     a marker: the instruction at this virtual address is about to execute
 //   write=NAME:ADDRESS  a marker: a store to this virtual address
+//   read=NAME:ADDRESS   a marker: a load from this virtual address
 //   within=FIRST:LAST   a range of virtual addresses; marks and the end also say how many instructions lay in any of them
 //   limit=N             lines for each marker and CPU, 16 unless told (0: all)
 //   idle=NAME:SECONDS   SECONDS after every CPU has reached marker NAME once, what each executed meanwhile
@@ -37,10 +38,12 @@ typedef struct {
   _Atomic uint64_t locked;
 } CPU;
 
+typedef enum { Execution, Load, Store, KindCount } Kind;
+
 typedef struct {
   char name[NameLength];
   uint64_t address;
-  bool isStore;
+  Kind kind;
   unsigned lines[MaxCPUs];
   atomic_bool reached[MaxCPUs];
 } Marker;
@@ -56,7 +59,7 @@ static unsigned rangeCount;
 static unsigned cpuCount = 1;
 static Marker markers[MaxMarkers];
 static unsigned markerCount;
-static unsigned storeMarkers;
+static unsigned markersOfKind[KindCount];
 static unsigned lineLimit = 16;
 static FILE *output;
 static pthread_mutex_t outputLock = PTHREAD_MUTEX_INITIALIZER;
@@ -155,11 +158,11 @@ static void onLocked(unsigned cpu, void *unused) {
 
 static void onMarkedInstruction(unsigned cpu, void *marker) { reportMarker(cpu, marker); }
 
-static void onStore(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
-  (void)info;
+static void onAccess(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *unused) {
   (void)unused;
+  Kind kind = qemu_plugin_mem_is_store(info) ? Store : Load;
   for (unsigned i = 0; i < markerCount; i++)
-    if (markers[i].isStore && markers[i].address == address) reportMarker(cpu, &markers[i]);
+    if (markers[i].kind == kind && markers[i].address == address) reportMarker(cpu, &markers[i]);
 }
 
 static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
@@ -169,14 +172,16 @@ static void onTranslation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
     uint64_t address = qemu_plugin_insn_vaddr(instruction);
     for (unsigned m = 0; m < markerCount; m++)
-      if (!markers[m].isStore && markers[m].address == address)
+      if (markers[m].kind == Execution && markers[m].address == address)
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, onMarkedInstruction, QEMUPluginNoRegisters, &markers[m]);
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, isWithin(address) ? onInstructionWithin : onInstruction,
                                            QEMUPluginNoRegisters, NULL);
     if ((!rangeCount || isWithin(address)) && isLocked(instruction))
       qemu_plugin_register_vcpu_insn_exec_cb(instruction, onLocked, QEMUPluginNoRegisters, NULL);
-    if (storeMarkers)
-      qemu_plugin_register_vcpu_mem_cb(instruction, onStore, QEMUPluginNoRegisters, QEMUPluginStores, NULL);
+    // One callback for both: with one for each, QEMU 7.2 calls both of them for either.
+    if (markersOfKind[Load] || markersOfKind[Store])
+      qemu_plugin_register_vcpu_mem_cb(instruction, onAccess, QEMUPluginNoRegisters,
+                                       markersOfKind[Load] ? QEMUPluginAccesses : QEMUPluginStores, NULL);
   }
 }
 
@@ -246,14 +251,14 @@ static bool parseArgument(char *argument) {
   char *value = strchr(argument, '=');
   if (!value) return false;
   *value++ = 0;
-  bool isStore = strcmp(argument, "write") == 0;
-  if (isStore || strcmp(argument, "at") == 0) {
+  Kind kind = strcmp(argument, "write") == 0 ? Store : strcmp(argument, "read") == 0 ? Load : Execution;
+  if (kind != Execution || strcmp(argument, "at") == 0) {
     if (markerCount == MaxMarkers) return false;
     Marker *marker = &markers[markerCount];
-    marker->isStore = isStore;
+    marker->kind = kind;
     if (!parsePair(value, marker->name, &marker->address)) return false;
     markerCount++;
-    storeMarkers += isStore;
+    markersOfKind[kind]++;
     return true;
   }
   if (strcmp(argument, "idle") == 0) {

@@ -10,6 +10,7 @@ begin:
   loop begin
 end:
   movb $7, 0x600
+  movb 0x600, %al
 #ifdef TICKS
 idle:
   sti

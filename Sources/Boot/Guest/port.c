@@ -79,7 +79,11 @@ struct guest_answer guest_snp_call(uint64_t area, uint64_t after, uint64_t pendi
   guest_store_byte(area, (uint8_t)pending);
   in8 = r8;
   in9 = r9;
-  __asm__ volatile("rep; vmmcall" : "+a"(rax), "+c"(rcx), "+d"(rdx), "+r"(in8), "+r"(in9) : : "memory");
+  // The names are marks for who counts what lies between.
+  __asm__ volatile("guest_snp_leaves: rep; vmmcall; guest_snp_returns:"
+                   : "+a"(rax), "+c"(rcx), "+d"(rdx), "+r"(in8), "+r"(in9)
+                   :
+                   : "memory");
   answer.r8 = in8;
   answer.r9 = in9;
   answer.rax = rax;
@@ -102,7 +106,7 @@ struct guest_answer guest_td_call(uint64_t area, uint64_t after, uint64_t pendin
   register uint64_t r15 __asm__("r15") = r9;
   uint64_t status = 0, mask = 0xFC00;
   guest_store_byte(area, (uint8_t)pending);
-  __asm__ volatile(".byte 0x66, 0x0F, 0x01, 0xCC"
+  __asm__ volatile("guest_td_leaves: .byte 0x66, 0x0F, 0x01, 0xCC; guest_td_returns:"
                    : "+a"(status), "+c"(mask), "+r"(r10), "+r"(r11), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
                    :
                    : "memory");

@@ -61,7 +61,7 @@ static inline void apus_set_block_address(uint32_t cpu, uint64_t address) {
 // Not sealed: changes while the kernel runs.
 struct apus_live_state {
   uint32_t dying_cpu;          // 0 = nobody, else the index + 1 of the CPU that reports
-  uint32_t reserved1;
+  uint32_t report_faults;      // faults of that CPU since it reports
   uint64_t nmi_count;
   uint64_t heap_refused;       // allocations refused since boot
 };

@@ -59,7 +59,21 @@ ASYNC_RECORD \name
 .endm
 
 // A park beside one other ready task, by far the commonest, hands over here: what `entryPark` does then, but without a
-// call and its return, which cost as much as ten instructions. Traced images take the way through Swift.
+// call and its return, which cost as much as ten instructions. Images with counters keep those here too (as Swift's
+// `TraceState.runBegins`); those with a ring take the way through Swift.
+
+// Raises a counter of 32 bits to \ticks, saturating; r8 is lost.
+.macro RAISE counter, ticks
+  movl \counter, %r8d
+  cmpq %r8, \ticks
+  jbe 7f
+  movl $-1, %r8d
+  cmpq %r8, \ticks
+  cmovbq \ticks, %r8
+  movl %r8d, \counter
+7:
+.endm
+
 .macro PARK_LEAF name
 FUNCTION \name
   movq %gs:APUS_CPU_CURRENT, %rdi
@@ -78,8 +92,75 @@ FUNCTION \name
   movq %rax, %gs:APUS_CPU_CURRENT
   RESUME 8f
 1:
+#elif defined(APUS_COUNTED)
+  movq %gs:APUS_CPU_EXECUTOR, %rdx
+  cmpq $0, APUS_EXECUTOR_LONE(%rdx)
+  je 1f
+  testb $APUS_FLAG_PERMIT, APUS_TASK_FLAGS(%rdi)
+  jnz 1f
+  decq APUS_EXECUTOR_TURNS(%rdx)
+  js 1f
+  callq apus_host_now
+  movq %gs:APUS_CPU_CURRENT, %rdi
+  movq %gs:APUS_CPU_EXECUTOR, %rdx
+  movq APUS_EXECUTOR_LONE(%rdx), %rcx
+  movb $APUS_STATE_PARKED, APUS_TASK_STATE(%rdi)
+  movq $0, APUS_EXECUTOR_LONE(%rdx)
+  movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
+  movq %rcx, %gs:APUS_CPU_CURRENT
+  movq %rcx, APUS_EXECUTOR_RUNNING(%rdx)
+  incl APUS_TASK_RUNS(%rcx)
+  movq %rax, %rsi
+  subq APUS_EXECUTOR_RUN_START(%rdx), %rsi
+  movq %rax, APUS_EXECUTOR_RUN_START(%rdx)
+  subq APUS_TASK_READY_AT(%rcx), %rax
+  RAISE APUS_TASK_LONGEST_RUN(%rdi), %rsi
+  RAISE APUS_TASK_LONGEST_WAIT(%rcx), %rax
+  movq %rcx, %rax
+  cmpq APUS_EXECUTOR_STALL_LIMIT(%rdx), %rsi
+  ja 2f
+  RESUME 8f
+2:
+  pushq %rcx
+  callq apus_rt_stalled
+  popq %rax
+  RESUME 8f
+1:
 #endif
   RUN_CHOSEN_BY apus_rt_park
+ASYNC_RECORD \name
+.endm
+
+// A yield beside at most one other ready task, which is in no list: as above. Alone the task goes on; another of its level or
+// a more urgent one changes places with it. (A pass that is due, and all else, is the hook's.)
+.macro YIELD_LEAF name
+FUNCTION \name
+  movq %gs:APUS_CPU_CURRENT, %rdi
+#ifndef APUS_TRACED
+  movq %gs:APUS_CPU_EXECUTOR, %rdx
+  cmpl $0, APUS_EXECUTOR_MASK(%rdx)
+  jne 1f
+  movq APUS_EXECUTOR_LONE(%rdx), %rax
+  testq %rax, %rax
+  jz 2f
+  movzbl APUS_TASK_LEVEL(%rdi), %ecx
+  cmpb APUS_TASK_LEVEL(%rax), %cl
+  jb 1f
+  decq APUS_EXECUTOR_TURNS(%rdx)
+  js 1f
+  movq %rdi, APUS_EXECUTOR_LONE(%rdx)
+  movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
+  movq %rax, %gs:APUS_CPU_CURRENT
+  RESUME 8f
+2:
+  decq APUS_EXECUTOR_TURNS(%rdx)
+  js 1f
+  movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
+  leaq APUS_TASK_CONTEXT(%rdi), %r14 // a running task has no other context
+  jmpq *APUS_TASK_RESUME(%rdi)
+1:
+#endif
+  RUN_CHOSEN_BY apus_rt_yield
 ASYNC_RECORD \name
 .endm
 
@@ -98,10 +179,10 @@ FUNCTION \name
   RUN_CHOSEN_BY \hook
 .endm
 
-LEAF apus_yield, apus_rt_yield
+YIELD_LEAF apus_yield
 PARK_LEAF apus_leaf_park
 PARK_LEAF apus_group_park
-LEAF apus_leaf_yield, apus_rt_yield
+YIELD_LEAF apus_leaf_yield
 LEAF apus_leaf_visit, apus_task_visit, %rdx
 LEAF apus_visit, apus_task_visit, %rdx
 LEAF apus_wait_for_task, apus_task_wait, %rdx

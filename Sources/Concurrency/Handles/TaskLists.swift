@@ -23,23 +23,31 @@ import AsyncEntry
     }
   }
 
-  // The index is masked, and every task header is always mapped: the accesses stay inside both.
-
-  @inline(__always)
-  private func list(_ index: Int) -> UnsafeMutablePointer<apus_list> {
-    unsafe (table + (index & 7) &* 16).assumingMemoryBound(to: apus_list.self)
+  /// A list of a table.
+  @safe public struct Place: @unchecked Sendable {
+    fileprivate let list: UnsafeMutablePointer<apus_list>
   }
 
-  /// Puts a task, which is in no list, at the end of list `index`.
-  @inline(__always) public func append(_ task: TaskRef, to index: Int) {
-    let list = unsafe list(index)
+  // The index is masked, as every task's level is by whoever writes it, and every task header is always mapped: the
+  // accesses stay inside both.
+
+  /// List `index`.
+  @inline(__always) public func place(of index: Int) -> Place { unsafe Place(list: list(index & 7)) }
+
+  @inline(__always) private func list(_ index: Int) -> UnsafeMutablePointer<apus_list> {
+    unsafe (table + index &* 16).assumingMemoryBound(to: apus_list.self)
+  }
+
+  /// Puts a task, which is in no list, at the end of its level's.
+  @inline(__always) public func append(_ task: TaskRef) {
+    let list = unsafe list(Int(task.level))
     unsafe list.pointee.last.pointee = task.pointer
     unsafe list.pointee.last = apus_link(task.pointer)
   }
 
-  /// Takes the first task of list `index`, which is not empty; true with the last one.
-  @inline(__always) public func popFirst(of index: Int) -> (task: TaskRef, wasLast: Bool) {
-    let list = unsafe list(index)
+  /// Takes the first task of a list, which is not empty; true with the last one.
+  @inline(__always) public func popFirst(of place: Place) -> (task: TaskRef, wasLast: Bool) {
+    let list = unsafe place.list
     let first = unsafe list.pointee.first
     let isLast = unsafe list.pointee.last == apus_link(first)
     if isLast {

@@ -36,10 +36,11 @@ public enum ThisCPU {
     apus_set_budget(Int64(operations))  // the CPU's own word
   }
 
-  /// What the entry code finds in this CPU's executor: hand-overs until its next pass, and the only ready task.
-  package static var handover: (turns: Int, lone: TaskRef?) {
+  /// What the entry code finds in this CPU's executor: hand-overs until its next pass, the only ready task, and the lists
+  /// that hold one.
+  package static var handover: (turns: Int, lone: TaskRef?, mask: UInt32) {
     let words = unsafe apus_this_handover()  // the executor's first words
-    return unsafe (Int(words.turns), TaskRef(words.lone))
+    return unsafe (Int(words.turns), TaskRef(words.lone), words.mask)
   }
 
   /// Whether an interrupt handler has posted something since `takePending`.

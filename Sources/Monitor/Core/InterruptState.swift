@@ -64,11 +64,14 @@ struct InterruptState: Equatable, Sendable {
     return true
   }
 
-  /// The CPU takes `vector`.
-  mutating func accept(_ vector: UInt8) {
-    requested[vector] = false
-    inService[vector] = true
-  }
+  /// The CPU is offered `vector`, which may be posted again before it is known whether it was taken.
+  mutating func offer(_ vector: UInt8) { requested[vector] = false }
+
+  /// The CPU has taken the vector that it was offered.
+  mutating func accept(_ vector: UInt8) { inService[vector] = true }
+
+  /// It has not.
+  mutating func withdraw(_ vector: UInt8) { requested[vector] = true }
 
   /// EOI.
   mutating func end() {

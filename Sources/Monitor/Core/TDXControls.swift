@@ -16,6 +16,8 @@ enum TDXControls {
   static let interruptMasking: UInt64 = 1 << 24
   /// V_IRQ with the highest priority, whatever V_TPR.
   static let windowRequest: UInt64 = 1 << 8 | 0xF << 16 | 1 << 20
+  /// The intercept of V_IRQ: bit 4 of word 0x00C, above the exceptions of 0x008.
+  static let windowIntercept: UInt64 = 1 << 36
   /// Writes of CR8: QEMU 7.2 fails an assertion of its own when a guest writes CR8 while V_IRQ is set.
   static let cr8Writes: UInt64 = (1 << 8) << 16
   /// Writes of CR0 and CR4 (bits 31:16 of the first word).

@@ -174,22 +174,50 @@ extension TDXMachine {
         return false
       }
       word |= TDXControls.windowRequest
-    } else if field(index, vm, .secondaryControls).bit(9), var apic = virtualAPIC(index, vm) {
+    } else if field(index, vm, .secondaryControls).bit(9), let apic = virtualAPIC(index, vm) {
       if let vector = apic.recognized {
-        if isOpen {
-          _ = apic.deliver()
-          processors[index].interruptStatus = apic.status
-          cpu.inject(vector: vector, type: 0)
-        } else {
-          word |= TDXControls.windowRequest | UInt64(vector) << 32
-        }
+        word |= TDXControls.windowRequest | UInt64(vector) << 32
+        if isOpen { processors[index].offered = vector }
       } else if apic.heldByTaskPriority != nil {
         isHeld = true
       }
     }
     cpu[VMCB.virtualInterrupt] = word
+    interceptWindow(&cpu, processors[index].offered == nil)
     interceptPriority(&cpu, isHeld || word.bit(8), normal: processors[index].l2Intercepts)
     return true
+  }
+
+  /// Makes V_IRQ exit, or deliver its vector.
+  ///
+  /// Interrupts are delivered by it and not by EVENTINJ, since QEMU (7.2 to 11) remembers the vector of an interrupt that
+  /// it has injected, and raises it once more if its thread is asked to stop before the guest's next event: beside an
+  /// alarm every millisecond one in a hundred came twice.
+  func interceptWindow(_ cpu: inout PageCPU<Hardware>, _ isWanted: Bool) {
+    let old = cpu[VMCB.interceptExceptions]
+    let new = isWanted ? old | TDXControls.windowIntercept : old & ~TDXControls.windowIntercept
+    if old != new { cpu[VMCB.interceptExceptions] = new }
+  }
+
+  /// Finds out what became of the interrupt that VM `vm` was offered at its entry: V_IRQ stands if it was not taken, and
+  /// EXITINTINFO has the vector if the exit broke its delivery off.
+  func settleOffer(_ index: Int, _ vm: Int) {
+    guard let vector = processors[index].offered else { return }
+    processors[index].offered = nil
+    let cpu = cpu(index, vm: vm)
+    let event = cpu[VMCB.exitIntInfo]
+    let isBrokenOff = event.bit(31) && event & 0x7FF == UInt64(vector)
+    let isTaken = isBrokenOff || !cpu[VMCB.virtualInterrupt].bit(8)
+    if vm == 0 {
+      if isTaken {
+        processors[index].interrupts.accept(vector)
+      } else {
+        processors[index].interrupts.withdraw(vector)
+      }
+    } else if isTaken, var apic = virtualAPIC(index, vm) {
+      _ = apic.deliver()
+      processors[index].interruptStatus = apic.status
+    }
   }
 
   /// Makes writes of CR8 exit while an interrupt waits for the priority, or for a window.

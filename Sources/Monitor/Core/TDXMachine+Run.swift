@@ -25,6 +25,7 @@ extension TDXMachine {
     processors[index].clock.exited(hardware.timeStamp())
     processors[index].exitCount &+= 1
     let vm = domain.vcpus[index].currentVM
+    settleOffer(index, vm)
     // CR8 is V_TPR while a guest runs (APM 2, 15.21.1).
     let virtual = UInt8(truncatingIfNeeded: cpu(index, vm: vm)[VMCB.virtualInterrupt] & 15)
     if vm == 0, virtual != processors[index].interrupts.taskPriority >> 4 {
@@ -137,14 +138,14 @@ extension TDXMachine {
         let isOpen =
           cpu[VMCB.rflags].bit(9) && cpu[VMCB.interruptShadow] & 1 == 0
           && !cpu[VMCB.eventInjection].bit(31)
+        word |= TDXControls.windowRequest | UInt64(vector) << 32
         if isOpen {
-          processors[index].interrupts.accept(vector)
-          cpu.inject(vector: vector, type: 0)
-        } else {
-          word |= TDXControls.windowRequest | UInt64(vector) << 32
+          processors[index].interrupts.offer(vector)
+          processors[index].offered = vector
         }
       }
       cpu[VMCB.virtualInterrupt] = word
+      interceptWindow(&cpu, processors[index].offered == nil)
       interceptPriority(&cpu, word.bit(8), normal: 0)
     }
     setAlarm(index)

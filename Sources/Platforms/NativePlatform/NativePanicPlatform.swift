@@ -28,4 +28,6 @@ where Ports: PortSpace, MSRs: MSRSpace & Sendable, Page: APICPage & Sendable {
   }
   /// Ends the machine; returns where there is no such port.
   public func end(_ verdict: Verdict) { ports.out8(Self.exitPort, verdict.rawValue) }
+  /// The same: one instruction.
+  public func abort() { end(.panic) }
 }

@@ -25,8 +25,9 @@ public final class SNPPanicPlatform<Hardware: SNPHardware>: PanicPlatform {
   public func controllerIsOn() { hasOthers = true }
   /// NMI to all but this CPU (ICR shorthand 3): the doorbell shows it, and the handler parks.
   public func stopOtherProcessors() {
-    guard hasOthers else { return }
+    // Always: a #VC of the report's own (RDTSC) is answered only while no exchange is open.
     ghcb.abandon()
+    guard hasOthers else { return }
     _ = try? ghcb.perform(GHCBRequest(.hvIPI, info1: 0xC_4400))
   }
   /// The verdict to the test machine; where nobody listens the VM is ended by request.
@@ -35,4 +36,6 @@ public final class SNPPanicPlatform<Hardware: SNPHardware>: PanicPlatform {
     GHCBPorts(ghcb).out8(Self.exitPort, verdict.rawValue)
     ghcb.hardware.terminate(.general)
   }
+  /// The request alone, by the GHCB MSR.
+  public func abort() { ghcb.hardware.terminate(.general) }
 }

@@ -15,7 +15,7 @@ public final class SNPTraps<Hardware: SNPHardware, Source: CPUIDSource>: TrapHan
   private let isDying: () -> Bool
   private var hardware: Hardware { ghcb.hardware }
 
-  /// Handlers over `ghcb`; `isDying` says whether another CPU reports the kernel's end.
+  /// Handlers over `ghcb`; `isDying` says whether another CPU than the calling one reports the kernel's end.
   public init(
     _ ghcb: GHCB<Hardware>, cpuid: Source, doorbell: Doorbell<Hardware>, isDying: @escaping () -> Bool
   ) {

@@ -48,6 +48,15 @@ final class L2Processor: @unchecked Sendable {
     apic = L2APIC(index: cpu.rawValue, scale: 1)
   }
 
+  /// Has the next entry deliver the event, if any, that the end of `stay` broke off, once (G.65).
+  ///
+  /// R10: low half information, high half error code.
+  func deliverAgain(_ stay: L2Stay) {
+    guard stay.vectoring & 1 << 31 != 0 else { return }
+    event = stay.vectoring & 0xFFFF_FFFF_8000_0FFF
+    eventLength = stay.instructionLength
+  }
+
   /// Has the next entry raise `exception` in the L2.
   func raise(_ exception: UInt8, errorCode: UInt32? = nil) {
     event = UInt64(exception) | 3 << 8 | 1 << 31

@@ -1,6 +1,7 @@
 // ModuleCalls: the calls to the TDX module itself, whose answers are trusted.
 public import Seams
 public import TDX
+import X86
 
 /// What TDG.VP.INFO says (reference tdx.md A.4 leaf 1).
 public struct TDInformation: Equatable, Sendable {
@@ -131,6 +132,11 @@ public struct ModuleCalls<Hardware: TDXHardware>: Sendable {
   public func readSystem(_ field: FieldID) -> (status: TDXStatus, value: UInt64) {
     let answer = persist(.sysRead, rdx: field.rawValue)
     return (TDXStatus(rawValue: answer.rax), answer.r8)
+  }
+
+  /// TDG.MR.REPORT: writes a report to the 1024 bytes at `report`, over the 64 at `data`; both aligned to their size.
+  func report(to report: PhysicalAddress, over data: PhysicalAddress) -> TDXStatus {
+    TDXStatus(rawValue: persist(.mrReport, rcx: report.rawValue, rdx: data.rawValue).rax)
   }
 
   /// TDG.MEM.PAGE.ACCEPT.

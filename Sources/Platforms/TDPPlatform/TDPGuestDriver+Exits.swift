@@ -14,11 +14,7 @@ enum L2Next: Equatable {
 extension TDPGuestDriver {
   /// Deals with an exit (reference tdx.md B.6 "To L1").
   func answer(_ stay: L2Stay, _ processor: L2Processor) -> L2Next {
-    // An event that was being delivered is delivered again, once (G.65): low half information, high half error code.
-    if stay.vectoring & 1 << 31 != 0 {
-      processor.event = stay.vectoring & 0xFFFF_FFFF_8000_0FFF
-      processor.eventLength = stay.instructionLength
-    }
+    processor.deliverAgain(stay)
     let registers = registers(processor)
     switch stay.reason {
     case .cpuid:

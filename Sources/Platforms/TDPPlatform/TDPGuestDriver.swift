@@ -143,7 +143,11 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
         case .again: continue
         case .ended(let exit): return exit
         }
-      case .taken, .postponed: return .handled
+      case .taken:
+        // This too is an exit to L1, which the L2's events are lost in unless L1 delivers them again (B.6).
+        processor.deliverAgain(stay)
+        return .handled
+      case .postponed: return .handled
       case .refused:
         return die(processor, "TDG.VP.ENTER", stay.status.rawValue)
       }

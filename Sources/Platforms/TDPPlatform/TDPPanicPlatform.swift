@@ -28,4 +28,6 @@ public final class TDPPanicPlatform<Hardware: TDXHardware>: PanicPlatform, Senda
     try? host.portWrite(Self.exitPort, byteCount: 1, UInt32(verdict.rawValue))
     host.reportFatalError(code: UInt32(verdict.rawValue))
   }
+  /// The fatal error alone.
+  public func abort() { host.reportFatalError(code: UInt32(Verdict.panic.rawValue)) }
 }

@@ -234,8 +234,24 @@ public struct RequestLoop<
   }
 
   private nonisolated(nonsending) func finish(_ call: GuestCall) async -> ExitService {
-    let reply = call.id.protocolID == .core ? await core.serve(call) : await table.serve(call)
+    let reply: CallReply
+    if call.id.protocolID == .core {
+      reply = await core.serve(call)
+    } else if let request = memoryRequest(call) {
+      reply = request
+    } else {
+      reply = await table.serve(call)
+    }
     return conclude(guest.vcpus.record(call.vcpu), .reply(reply)) ? .served : .gone
+  }
+
+  /// The answer that asks for pages first; nil if the kernel has enough for a call, or does not know its protocol.
+  ///
+  /// Rule: reference snp-svsm.md A.4.1, D.77: nothing of the call is begun. Core needs no more memory than it has.
+  @inline(never) private func memoryRequest(_ call: GuestCall) -> CallReply? {
+    let pages = core.exchange.shortfall
+    guard pages > 0, table.versions(of: call.id.protocolID) != nil else { return nil }
+    return CallReply(.needMemory(pageCount: pages))
   }
 
   /// Answers a call and leaves the vCPU to the guest; false if it has ended.

@@ -29,7 +29,7 @@ public final class LatencySuite: @unchecked Sendable {
 
   /// Measures everything that was selected; for a task of CPU 0.
   public nonisolated(nonsending) func run() async {
-    let metrics = LatencyCatalog.all(host).filter { options.selects($0.number) }
+    let metrics = LatencyCatalog.all().filter { options.selects($0.number) }
     writer.begin(cpus: host.cpus, kilohertz: host.kilohertz, flags: host.flags)
     for (index, metric) in metrics.enumerated() {
       progress(index, metrics.count, metric)
@@ -43,8 +43,8 @@ public final class LatencySuite: @unchecked Sendable {
         refuse(metric.key, "out of memory")
       }
     }
-    for (number, reason) in LatencyCatalog.elsewhere where options.selects(number) {
-      writer.skipped(key: LatencyCatalog.key(number), reason: reason)
+    for line in LatencyCatalog.elsewhere(host) where options.selects(line.number) {
+      writer.skipped(key: line.key, reason: line.reason)
     }
     writer.end()
     host.end(refused == 0)

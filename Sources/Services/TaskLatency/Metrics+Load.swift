@@ -38,6 +38,9 @@ final class Ring: LatencyMetric {
   var title: String { "wake in a ring of \(tasks) tasks" }
   var canBeCounted: Bool { false }
   var sampleLimit: UInt64 { max(10, 500_000 / UInt64(tasks)) }
+  func missing(_ host: LatencyHost) -> String? {
+    tasks <= host.taskLimit ? nil : "memory for \(host.taskLimit) tasks"
+  }
 
   nonisolated(nonsending) func samples(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {
     bench.recorder.divisor = UInt64(tasks)
@@ -139,11 +142,15 @@ final class TaskMemory: LatencyMetric {
   var canBeCounted: Bool { false }
   var isSlow: Bool { true }
   var sampleLimit: UInt64 { 1 }
-  func missing(_ host: LatencyHost) -> String? { host.taskBytes == nil ? "the host does not say" : nil }
+  private static var tasks: UInt64 { 1024 }
+  func missing(_ host: LatencyHost) -> String? {
+    if host.taskBytes == nil { return "the host does not say" }
+    return host.taskLimit < 2 &* Int(Self.tasks) ? "memory for \(host.taskLimit) tasks" : nil
+  }
   nonisolated(nonsending) func samples(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {
     guard let bytes = bench.host.taskBytes else { return }
     let gate = Event()
-    let tasks: UInt64 = 1024
+    let tasks = Self.tasks
     // More than any pool keeps, so that the blocks come from the host.
     for _ in 0..<tasks { try spawn("pool") { try? await gate.wait() } }
     await Leaf.yield()
@@ -165,7 +172,9 @@ final class SteadyHeap: LatencyMetric {
   var canBeCounted: Bool { false }
   var isSlow: Bool { true }
   var sampleLimit: UInt64 { 3 }
-  func missing(_ host: LatencyHost) -> String? { host.heapCalls == nil ? "the host does not count" : nil }
+  func missing(_ host: LatencyHost) -> String? {
+    host.heapCalls == nil ? "this host does not count the calls of its heap" : nil
+  }
   nonisolated(nonsending) func samples(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {
     guard let calls = bench.host.heapCalls else { return }
     let channel = Channel<UInt64, 16>()

@@ -137,11 +137,16 @@ final class WakeToRun: LatencyMetric, @unchecked Sendable {
       }
     }
     await Leaf.yield()
+    let runs = own.runs
     for _ in 0..<count {
       bench.cool()
       bench.start = Stamp.now()
       partner.unpark()
       await Leaf.park()
+    }
+    // The entry code and the executor count runs, each its own.
+    if TraceLevel.current != .off, own.runs &- runs != UInt32(truncatingIfNeeded: count) {
+      ThisCPU.fatal("a run was not counted")
     }
     await Leaf.yield()
   }

@@ -147,6 +147,9 @@ final class TimerQueueCost: LatencyMetric {
   var title: String { "timer insert and cancel beside \(armed) armed" }
   var sampleLimit: UInt64 { 50_000 }
   var canBeBatched: Bool { false }
+  func missing(_ host: LatencyHost) -> String? {
+    armed <= host.timerLimit ? nil : "memory for \(host.timerLimit) tasks"
+  }
 
   nonisolated(nonsending) func samples(_ count: UInt64, _ bench: LatencyBench) async throws(SpawnError) {
     _ = try await run { nodes in

@@ -7,7 +7,7 @@ import TraceFormat
 extension Commands {
   static let bench = Command(
     name: "bench", summary: "Records, compares and reports task latency.", usage: "apus bench COMMAND ...",
-    subcommands: [benchRecord, benchTable, benchCompare, benchReport])
+    subcommands: [benchRecord, benchTable, benchCompare, benchReport, benchCalls])
 
   static let benchRecord = Command(
     name: "record", summary: "Makes BOARD.json and BOARD.svg of what a machine sent.",
@@ -23,6 +23,7 @@ extension Commands {
       .init("--name", value: "TEXT", "the files' name, instead of the board's"),
       .init("--level", value: "CONSOLE", repeats: true, "L3 of an image with another trace level (L15)"),
       .init("--exact", value: "CONSOLE", "the same metrics under icount: their instructions"),
+      .init("--calls", value: "FILE", "the plugin's marks of a guest's calls (L10)"),
       .init("--peers", value: "FILE", "lines of `ci/peers/measure --json`"),
     ],
     run: { arguments throws(Failure) in
@@ -40,6 +41,8 @@ extension Commands {
       if let path = arguments["--exact"] {
         file.addInstructions(of: try console(path, arguments, counter: .instructions))
       }
+      file.addCold()
+      if let path = arguments["--calls"] { file.addCalls(try calls(path)) }
       if let path = arguments["--peers"] { file.peers = try peers(path) }
       guard let directory = arguments["--out"] else {
         throw Failure("no directory is named", fix: "add --out DIR")
@@ -56,6 +59,15 @@ extension Commands {
       try Files.write(json, to: name + ".json")
       try Files.write([UInt8](BenchPlot(file).svg.utf8), to: name + ".svg")
       try Output.write(BenchTable.text(file))
+      return 0
+    })
+
+  static let benchCalls = Command(
+    name: "calls", summary: "Prints what a guest's calls took of the kernel.", usage: "apus bench calls FILE",
+    details:
+      "FILE holds the lines of ci/plugin/count.c; `boards/run BOARD --guest bench --exact` makes it and calls this.",
+    run: { arguments throws(Failure) in
+      try Output.write(try calls(arguments.operand("file")).text)
       return 0
     })
 
@@ -159,6 +171,11 @@ extension Commands {
       peers.append(peer)
     }
     return peers
+  }
+
+  private static func calls(_ path: String) throws(Failure) -> BenchCalls {
+    let bytes = try Files.read(path, what: "the plugin's marks")
+    do throws(BenchError) { return try BenchCalls(bytes) } catch { throw Failure(error, in: path) }
   }
 
   private static func benchFile(_ path: String) throws(Failure) -> BenchFile {

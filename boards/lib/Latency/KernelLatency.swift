@@ -31,9 +31,8 @@ public final class KernelLatency: @unchecked Sendable {
     host.cpus = kernel.online.count
     host.kilohertz = max(1, clock.frequency / 1000)
     host.hasTimer = canSleep
-    // As many as fit into the memory of `boards/run`'s default.
-    host.timerLimit = 10_000
-    host.taskLimit = 10_000
+    host.taskLimit = Self.taskLimit(kernel)
+    host.timerLimit = host.taskLimit
     host.taskBytes = { (kernel.tasks?.usage.frames ?? 0) &* 4096 }
     host.rest = { deadline, isOver in
       halter.holdWakes()
@@ -51,6 +50,18 @@ public final class KernelLatency: @unchecked Sendable {
     extend(host)
     let suite = LatencySuite(host, Self.options(kernel.options))
     try spawn("latency") { await suite.run() }
+  }
+
+  /// Ten thousand tasks, or the tenth of that, or so on, that fit into what the pool of tasks may still take.
+  private static func taskLimit<Bare: BareMachine & TaskHost, Platform: KernelPlatform>(
+    _ kernel: Kernel<Bare, Platform>
+  ) -> Int {
+    guard let frames = kernel.frames else { return 1 }
+    // A task with its closure and frames takes 1 KiB; half as much again for what others keep in their stocks.
+    let tasks = min(frames.withTable { $0.freeCount }, frames.tags.frameCount / 2) &* 4096 / 1536
+    var limit = 10_000
+    while limit > 1, UInt64(limit) > tasks { limit /= 10 }
+    return limit
   }
 
   private static func options(_ words: BootOptions) -> LatencyOptions {

@@ -13,10 +13,24 @@
 #define APUS_PREFIX_SIZE 16
 #define APUS_CPU_BUDGET 0x20
 #define APUS_CPU_EXECUTOR 0x10
+// Images that count runs begin with the clock of the run under way.
+#define APUS_EXECUTOR_RUN_START 0
+#define APUS_EXECUTOR_STALL_LIMIT 8
+#define APUS_EXECUTOR_RUNNING 16
+#ifdef APUS_TRACED
+#define APUS_EXECUTOR_TURNS 24
+#else
 #define APUS_EXECUTOR_TURNS 0
-#define APUS_EXECUTOR_LONE 8
+#endif
+#define APUS_EXECUTOR_LONE (APUS_EXECUTOR_TURNS + 8)
+#define APUS_EXECUTOR_MASK (APUS_EXECUTOR_TURNS + 16)
 #define APUS_TASK_STATE 0x18
+#define APUS_TASK_LEVEL 0x19
 #define APUS_TASK_FLAGS 0x1a
+#define APUS_TASK_RUNS 0xd8
+#define APUS_TASK_LONGEST_RUN 0xdc
+#define APUS_TASK_LONGEST_WAIT 0xe0
+#define APUS_TASK_READY_AT 0xe8
 // Values that Entry.S writes and tests; Swift has them from here, or a test compares them.
 #define APUS_BUDGET_PER_RUN 128
 #define APUS_STATE_PARKED 3
@@ -114,8 +128,14 @@ struct apus_cpu {
 /// What the entry code shares with the executor: its first words. (In the CPU's block itself, by way of GS, a hand-over
 /// took a nanosecond longer.)
 struct apus_handover {
+#ifdef APUS_TRACED
+  uint64_t run_start;        // ticks at which the present run began
+  uint64_t stall_limit;      // ticks from which on a run is a stall
+  struct apus_task *running; // whose run it is
+#endif
   int64_t turns;          // hand-overs until the next pass
   struct apus_task *lone; // the only ready task, which is in no list
+  uint32_t mask;          // the lists that hold a task
 };
 
 /// A status record of a task, in that task's frames.
@@ -154,6 +174,17 @@ _Static_assert(offsetof(struct apus_cpu, budget) == APUS_CPU_BUDGET, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, executor) == APUS_CPU_EXECUTOR, "Entry.S");
 _Static_assert(offsetof(struct apus_handover, lone) == APUS_EXECUTOR_LONE, "Entry.S");
 _Static_assert(offsetof(struct apus_handover, turns) == APUS_EXECUTOR_TURNS, "Entry.S");
+#ifdef APUS_TRACED
+_Static_assert(offsetof(struct apus_handover, run_start) == APUS_EXECUTOR_RUN_START, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, stall_limit) == APUS_EXECUTOR_STALL_LIMIT, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, running) == APUS_EXECUTOR_RUNNING, "Entry.S");
+#endif
+_Static_assert(offsetof(struct apus_task, runs) == APUS_TASK_RUNS, "Entry.S");
+_Static_assert(offsetof(struct apus_task, longest_run) == APUS_TASK_LONGEST_RUN, "Entry.S");
+_Static_assert(offsetof(struct apus_task, longest_wait) == APUS_TASK_LONGEST_WAIT, "Entry.S");
+_Static_assert(offsetof(struct apus_task, ready_at) == APUS_TASK_READY_AT, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, mask) == APUS_EXECUTOR_MASK, "Entry.S");
+_Static_assert(offsetof(struct apus_task, level) == APUS_TASK_LEVEL, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, current) == APUS_CPU_CURRENT, "Entry.S");
 
 /// Forced, because the optimiser left these as calls in Swift's callers (why is not known: perhaps differing

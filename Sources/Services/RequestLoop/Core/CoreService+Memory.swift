@@ -15,8 +15,6 @@ public struct NoMemoryExchange: MemoryExchange, Sendable {
   public func withdraw() -> PhysicalAddress? { nil }
   /// Nothing.
   public func returnWithdrawn(_ address: PhysicalAddress) {}
-  /// False.
-  public var hasSpare: Bool { false }
 }
 
 extension CoreService {
@@ -25,16 +23,14 @@ extension CoreService {
   /// Rule: reference A.6 call 4, D.71 to D.73.
   nonisolated(nonsending) func depositMemory(_ call: GuestCall) async -> CallReply {
     guard Exchange.isSupported else { return CallReply(.unsupportedCall) }
-    let reply = await withList(call) { (list, index, slice) async throws(ListStop) in
+    return await withList(call) { (list, index, slice) async throws(ListStop) in
       let word = try entry(list, index)
       let decoded: DepositEntry
       do throws(ResultCode) { decoded = try DepositEntry(word) } catch { throw ListStop(error) }
       try deposit(decoded, list)
-      slice.spend(Slice.page)
+      slice.spend(Slice.page &+ Slice.clearedPage)
       return 1
     }
-    guest.isMemoryAvailable = exchange.hasSpare
-    return reply
   }
 
   private func deposit(_ entry: DepositEntry, _ list: PageList) throws(ListStop) {
@@ -80,7 +76,6 @@ extension CoreService {
     do throws(ResultCode) { try buffer.pin(place) } catch { return CallReply(error) }
     let isReached = await withdraw(to: address, capacity: capacity)
     guest.pages.unpin(place)
-    guest.isMemoryAvailable = exchange.hasSpare
     return CallReply(isReached ? .success : .invalidAddress)
   }
 
