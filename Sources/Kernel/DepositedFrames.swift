@@ -122,7 +122,7 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   // MARK: The guest's side.
 
   /// Takes `pageCount` pages, 1 or 512, from `page` on; false without room, or if one of them is here already.
-  public func add(_ page: PhysicalAddress, pageCount: Int) -> Bool {
+  @inline(never) public func add(_ page: PhysicalAddress, pageCount: Int) -> Bool {
     let frame = Frame(deposited: page)
     return lock.withLock {
       if let index = find(frame.number) {
@@ -152,7 +152,7 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   }
 
   /// Gives up a page that nobody uses, with whatever is in it; nil if there is none.
-  public func takeBack() -> PhysicalAddress? {
+  @inline(never) public func takeBack() -> PhysicalAddress? {
     lock.withLock {
       guard free > 0 else { return nil }
       var index = count
@@ -182,7 +182,7 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   // MARK: The kernel's side.
 
   /// Neighbouring frames, cleared, the first for `owner` and the others for `rest`.
-  public func allocate(
+  @inline(never) public func allocate(
     count wanted: UInt64, _ owner: FrameOwner, rest: FrameOwner
   ) throws(MemoryError) -> Frame {
     let found: Frame? = lock.withLock {
@@ -222,7 +222,7 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   }
 
   /// Takes a frame of `owner` back; `notOwned` (and nothing changed) if it isn't that owner's.
-  public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
+  @inline(never) public func release(_ frame: Frame, _ owner: FrameOwner) throws(MemoryError) {
     let isOurs: Bool = lock.withLock {
       guard owner != .free, owner != .firmware, owner != .frameTable, ownerOf(frame.number) == owner else {
         return false
@@ -235,5 +235,5 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   }
 
   /// Who owns `frame`; the firmware if it is not here.
-  public func owner(of frame: Frame) -> FrameOwner { lock.withLock { ownerOf(frame.number) } }
+  @inline(never) public func owner(of frame: Frame) -> FrameOwner { lock.withLock { ownerOf(frame.number) } }
 }

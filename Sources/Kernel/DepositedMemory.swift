@@ -3,11 +3,11 @@ public import Seams
 import X86
 
 /// The kernel's memory as a guest adds to it and takes from it.
-public struct DepositedMemory<
+///
+/// A class, so that a request loop holds one word of it.
+public final class DepositedMemory<
   Memory: PhysicalMemory & Sendable, Hint: SpinHint, Platform: PageValidator & Sendable
->:
-  MemoryExchange, Sendable
-{
+>: MemoryExchange, Sendable {
   private let frames: DepositedFrames<Memory, Hint>?
   private let heap: KernelHeap<Memory, Hint>?
   private let platform: Platform

@@ -91,15 +91,20 @@ public struct DirectMemory: PhysicalMemory, Sendable {
   /// What the boot tables of pvh.S map: 4 GiB.
   public static var boot: Self { Self(limit: PhysicalAddress(1 << 32)) }
 
-  private func isReached(_ address: PhysicalAddress, _ bytes: UInt64) -> Bool {
-    if address.rawValue < limit.rawValue { return limit.rawValue &- address.rawValue >= bytes }
-    let place = address.rawValue &- KernelLayout.depositedOffset
-    return place < guestEnd.rawValue && guestEnd.rawValue &- place >= bytes
+  // UNSAFETY: in range of the direct map by the check; the caller owns the bytes or the firmware does.
+  private func pointer(_ address: PhysicalAddress, _ bytes: Int) -> UnsafeMutableRawPointer? {
+    guard address.rawValue < limit.rawValue, limit.rawValue &- address.rawValue >= UInt64(bytes) else {
+      return unsafe deposited(address, bytes)
+    }
+    return unsafe UnsafeMutableRawPointer(
+      bitPattern: UInt(truncatingIfNeeded: KernelLayout.direct(address).rawValue))
   }
 
-  // UNSAFETY: in range of one of the two by the check; the caller owns the bytes or the firmware does.
-  private func pointer(_ address: PhysicalAddress, _ bytes: Int) -> UnsafeMutableRawPointer? {
-    guard isReached(address, UInt64(bytes)) else { return nil }
+  // UNSAFETY: in range of the guest's window, and the guest has deposited the page, or nobody would name it so.
+  @inline(never)
+  private func deposited(_ address: PhysicalAddress, _ bytes: Int) -> UnsafeMutableRawPointer? {
+    let place = address.rawValue &- KernelLayout.depositedOffset
+    guard place < guestEnd.rawValue, guestEnd.rawValue &- place >= UInt64(bytes) else { return nil }
     return unsafe UnsafeMutableRawPointer(
       bitPattern: UInt(truncatingIfNeeded: KernelLayout.direct(address).rawValue))
   }

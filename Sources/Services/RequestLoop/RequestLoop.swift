@@ -248,7 +248,7 @@ public struct RequestLoop<
   /// The answer that asks for pages first; nil if the kernel has enough for a call, or does not know its protocol.
   ///
   /// Rule: reference snp-svsm.md A.4.1, D.77: nothing of the call is begun. Core needs no more memory than it has.
-  private func memoryRequest(_ call: GuestCall) -> CallReply? {
+  @inline(never) private func memoryRequest(_ call: GuestCall) -> CallReply? {
     let pages = core.exchange.shortfall
     guard pages > 0, table.versions(of: call.id.protocolID) != nil else { return nil }
     return CallReply(.needMemory(pageCount: pages))
