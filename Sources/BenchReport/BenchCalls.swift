@@ -204,6 +204,6 @@ extension BenchFile {
         Skipped(key: "L10/guest/vtpm", reason: "this image serves no TPM: --vtpm is one that does"))
     }
     skipped.append(
-      Skipped(key: "L10/guest/attestation", reason: "no board offers this protocol to its guest"))
+      Skipped(key: "L10/guest/attestation", reason: "the measuring guest makes no call of this protocol"))
   }
 }

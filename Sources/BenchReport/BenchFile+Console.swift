@@ -119,8 +119,13 @@ extension BenchFile {
     metrics.append(metric)
   }
 
-  /// Adds the exact counts of another run to metrics that have none: the same operations under icount.
+  /// Adds the exact counts of another run to metrics that have none (the same operations under icount), and what only such
+  /// a run can count (L18).
   public mutating func addInstructions(of exact: BenchFile) {
+    for metric in exact.metrics where metric.unit == "count" && self[metric.key] == nil {
+      skipped.removeAll { $0.key == metric.key }
+      metrics.append(metric)
+    }
     for index in metrics.indices where metrics[index].instructions == nil {
       metrics[index].instructions = exact[metrics[index].key]?.instructions
     }

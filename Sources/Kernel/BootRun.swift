@@ -54,6 +54,9 @@ extension Kernel {
         self.platform.console.write("soak: wakes=")
         self.platform.console.write(decimal: soak.count)
         self.platform.console.endLine()
+        self.platform.console.write("soak: cycles=")
+        self.platform.console.write(decimal: self.machine.cycles &- self.machine.entryCycles)
+        self.platform.console.endLine()
         self.machine.end(soak.isDone ? .pass : .fail)
       })
     try spawn("soak", level: 3) { await end.run(Int(cpu.rawValue), seed) }

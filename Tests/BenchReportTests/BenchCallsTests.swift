@@ -112,6 +112,21 @@ private func section(
     #expect(!file.skipped.contains { $0.key == "L14" })
   }
 
+  @Test func `L18 is the exact run's, and times of an emulator are held to nothing`() throws {
+    var file = try run([1000], key: "L6", counter: .tcg, floor: [10])
+    #expect(!BenchTargets.judge(file).contains { $0.what.hasPrefix("L6") })
+    var exact = try run([1000], key: "L18", counter: .instructions)
+    exact.metrics = exact.metrics.map { metric in
+      var metric = metric
+      metric.unit = "count"
+      return metric
+    }
+    file.skipped.append(.init(key: "L18", reason: "instructions are counted with --icount only"))
+    file.addInstructions(of: exact)
+    #expect(file["L18"]?.warm.p50 == 1000)
+    #expect(!file.skipped.contains { $0.key == "L18" })
+  }
+
   @Test func `L15 of a run that counts instructions is a count, also beside times, and its cost has a limit`()
     throws
   {

@@ -45,6 +45,8 @@ final class TestTPM {
   var engine: TPMEngine
   var now: UInt64 = 1000
   var locality: UInt8 = 0
+  /// What succeeded, where a test wants to have it again.
+  var recorded: [[UInt8]]?
 
   init(started: Bool = true, seed: UInt8 = 1) {
     let entropy = [UInt8](repeating: seed, count: 64)
@@ -54,7 +56,9 @@ final class TestTPM {
   }
 
   func raw(_ command: [UInt8]) -> Answer {
-    Answer(bytes: engine.execute(command, locality: locality, milliseconds: now))
+    let answer = Answer(bytes: engine.execute(command, locality: locality, milliseconds: now))
+    if answer.isSuccess { recorded?.append(command) }
+    return answer
   }
 
   /// A command without sessions; `body` holds handles and parameters.

@@ -2,7 +2,7 @@
 # A board that can measure defines board_bench.
 
 # `measures` tells what builds an image that it is the measuring one, and `level` with which trace level.
-measures= level= bench=0 bench_icount= bench_select= bench_samples= bench_processes=5 bench_out=.build/bench
+measures= level= bench=0 bench_icount= bench_select= bench_samples= bench_processes=5 bench_probe=200 bench_out=.build/bench
 
 # --icount belongs to a board that has the variable `icount`, else to --bench.
 bench_flag() {
@@ -28,6 +28,7 @@ bench_value() {
       ;;
     --samples) whole "$2" 1 100000000 || die 2 "--samples takes a whole number, not '$2'"; bench_samples=$((10#$2)) ;;
     --processes) whole "$2" 1 100 || die 2 "--processes takes 1 to 100, not '$2'"; bench_processes=$((10#$2)) ;;
+    --probe-limit) whole "$2" 100 100000 || die 2 "--probe-limit takes 100 to 100000 percent, not '$2'"; bench_probe=$((10#$2)) ;;
     --out) bench_out=$2 ;;
   esac
 }

@@ -9,10 +9,8 @@ die() {
 # progress MESSAGE: says what is being done, unless nobody watches.
 progress() { if [ -z "${APUS_QUIET:-}" ]; then echo "${0##*/}: $1" >&2; fi; }
 
-# boards: the boards there are, on one line.
-boards() { local list=(boards/*/Board.swift boards/*/run.sh) names=() one; for one in "${list[@]}"; do
-    one=${one#boards/}; [ -e "boards/$one" ] && names+=("${one%%/*}")
-  done; printf '%s\n' "${names[@]}" | sort -u | paste -sd' '; }
+# boards [FILE]: the boards that have FILE (toolset.json: those that can be built; run.sh: those that run), on one line.
+boards() { local one; for one in boards/*/"${1:-toolset.json}"; do one=${one%/*} && echo "${one##*/}"; done | paste -sd' '; }
 
 # need COMMAND PACKAGE: installs a Debian package if the command is missing.
 need() {

@@ -49,7 +49,7 @@ board_bench() {
   local image one code=0 options=() words
   [ -z "$bench_icount" ] || die 2 "the sim is a process of this machine: --icount is for boards under QEMU"
   image=$(boards/build sim) || exit $?
-  words=$(bench_words 100000 2000 1000)
+  words="probe-limit=$bench_probe $(bench_words 100000 2000 1000)"
   for ((one = 1; one <= bench_processes; one++)); do
     progress "process $one of $bench_processes"
     "$image" --threads "${threads:-$cpus}" --limit 600 --suite latency --words "$words" |
@@ -61,7 +61,7 @@ board_bench() {
     # Images of their own: built for L15 only.
     bench_selects 15 || break
     image=$(boards/build sim $one) || exit $?
-    "$image" --threads 1 --suite latency --words "samples=${bench_samples:-100000} cold=0 select=8" >"$qemu_files/level$one" || exit $?
+    "$image" --threads 1 --suite latency --words "probe-limit=$bench_probe samples=${bench_samples:-100000} cold=0 select=8" >"$qemu_files/level$one" || exit $?
     options+=(--level "$qemu_files/level$one")
   done
   if [ -z "$bench_select" ]; then

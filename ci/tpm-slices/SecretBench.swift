@@ -90,6 +90,7 @@ struct SecretBench {
     }
   }
 
+  // CVE-2019-11090 and -16863 (TPM-FAIL): the length of a nonce shows in no count.
   @inline(never)
   private mutating func sign(_ name: String, _ curve: EllipticCurve) {
     var counts: [UInt64] = []

@@ -22,39 +22,11 @@ public struct SHA1: Sendable {
   }
 
   /// Takes in all bytes of a span.
-  public mutating func update(_ bytes: borrowing Span<UInt8>) {
-    var offset = 0
-    let used = Int(truncatingIfNeeded: byteCount & 63)
-    byteCount &+= UInt64(truncatingIfNeeded: bytes.count)
-    if used > 0 {
-      offset = min(64 &- used, bytes.count)
-      for index in 0..<offset { buffer[used &+ index] = bytes[index] }
-      guard used &+ offset == 64 else { return }
-      Self.compress(&state, buffer.span, at: 0)
-    }
-    while bytes.count &- offset >= 64 {
-      Self.compress(&state, bytes, at: offset)
-      offset &+= 64
-    }
-    for index in 0..<(bytes.count &- offset) { buffer[index] = bytes[offset &+ index] }
-  }
+  public mutating func update(_ bytes: borrowing Span<UInt8>) { absorb(bytes) }
 
   /// The digest of all bytes so far; wipes and restarts the hash.
   public mutating func finalize() -> InlineArray<20, UInt8> {
-    let bits = byteCount &<< 3
-    var used = Int(truncatingIfNeeded: byteCount & 63)
-    buffer[used] = 0x80
-    used &+= 1
-    if used > 56 {
-      for index in used..<64 { buffer[index] = 0 }
-      Self.compress(&state, buffer.span, at: 0)
-      used = 0
-    }
-    for index in used..<56 { buffer[index] = 0 }
-    for index in 0..<8 {
-      buffer[56 &+ index] = UInt8(truncatingIfNeeded: bits &>> UInt64(truncatingIfNeeded: 56 &- 8 &* index))
-    }
-    Self.compress(&state, buffer.span, at: 0)
+    pad()
     var digest = InlineArray<20, UInt8>(repeating: 0)
     for index in 0..<20 {
       let shift = UInt32(truncatingIfNeeded: 24 &- 8 &* (index & 3))

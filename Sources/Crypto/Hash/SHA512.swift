@@ -27,42 +27,11 @@ public struct SHA512: Sendable {
   }
 
   /// Takes in all bytes of a span.
-  public mutating func update(_ bytes: borrowing Span<UInt8>) {
-    var offset = 0
-    let used = Int(truncatingIfNeeded: byteCount & 127)
-    byteCount &+= UInt64(truncatingIfNeeded: bytes.count)
-    if used > 0 {
-      offset = min(128 &- used, bytes.count)
-      for index in 0..<offset { buffer[used &+ index] = bytes[index] }
-      guard used &+ offset == 128 else { return }
-      Self.compress(&state, buffer.span, at: 0)
-    }
-    while bytes.count &- offset >= 128 {
-      Self.compress(&state, bytes, at: offset)
-      offset &+= 128
-    }
-    for index in 0..<(bytes.count &- offset) { buffer[index] = bytes[offset &+ index] }
-  }
+  public mutating func update(_ bytes: borrowing Span<UInt8>) { absorb(bytes) }
 
   /// The digest of all bytes so far; wipes and restarts the hash.
   public mutating func finalize() -> InlineArray<64, UInt8> {
-    let bits = byteCount &<< 3
-    let highBits = byteCount &>> 61
-    var used = Int(truncatingIfNeeded: byteCount & 127)
-    buffer[used] = 0x80
-    used &+= 1
-    if used > 112 {
-      for index in used..<128 { buffer[index] = 0 }
-      Self.compress(&state, buffer.span, at: 0)
-      used = 0
-    }
-    for index in used..<112 { buffer[index] = 0 }
-    for index in 0..<8 {
-      let shift = UInt64(truncatingIfNeeded: 56 &- 8 &* index)
-      buffer[112 &+ index] = UInt8(truncatingIfNeeded: highBits &>> shift)
-      buffer[120 &+ index] = UInt8(truncatingIfNeeded: bits &>> shift)
-    }
-    Self.compress(&state, buffer.span, at: 0)
+    pad()
     var digest = InlineArray<64, UInt8>(repeating: 0)
     for index in 0..<64 {
       let shift = UInt64(truncatingIfNeeded: 56 &- 8 &* (index & 7))

@@ -48,10 +48,7 @@ extension TPMEngine {
     object.area.attributes = area.attributes
     object.name = object.area.name
     object.qualify(parent.qualifiedName)
-    c.responseHandle = try place(.object(object))
-    out.u16(0)
-    object.area.writeSized(&out)
-    out.sized(object.name)
+    try answerLoaded(object, wrapped: [], c)
   }
 
   @inline(never)

@@ -31,8 +31,9 @@ extension TPMEngine {
     template += [0, 6, 0, 0x80, 0, 0x43, 0, 0x10, 8, 0, 0, 0, 0, 0, 1, 0]
     template += [UInt8](repeating: 0, count: 256)
     var reader = Reader(template, from: 0, to: template.count)
-    let area = try reader.publicArea()
-    var key = try makePrimary(Handle.endorsement, area, Digest(), FixedBytes<192>())
+    let request = CreationRequest()
+    request.area = try reader.publicArea()
+    var key = try makePrimary(Handle.endorsement, request)
     out.wipe()
     key.area.write(&out)
     key.wipe()

@@ -2,132 +2,113 @@
 import Crypto
 
 extension TPMEngine {
-  private func creationParameters(_ r: inout Reader, _ outside: inout Digest) throws(Stop) -> PCRSelection {
+  /// Reads what TPM2_Create and TPM2_CreatePrimary are asked for.
+  @inline(never)
+  private func creationRequest(_ r: inout Reader) throws(Stop) -> CreationRequest {
+    let request = CreationRequest()
+    try sensitiveCreate(&r, request)
     r.next()
-    outside = try r.sized()
+    request.area = try r.publicArea()
     r.next()
-    let selection = try r.pcrSelection()
+    request.outside = try r.sized()
+    r.next()
+    request.selection = try r.pcrSelection()
     try r.finish()
-    return selection
+    return request
+  }
+
+  /// Checks an object that is to be made below a parent, or below a primary seed if that is nil.
+  private func check(_ request: CreationRequest, parent: TPMObject?) throws(Stop) {
+    try check(request.area, parent: parent, isNew: true, parameter: 2)
+    try checkCreation(request.area, request.auth, request.data)
   }
 
   @inline(never)
   mutating func createPrimary(_ r: inout Reader, _ c: Context) throws(Stop) {
-    var auth = Digest()
-    var data = FixedBytes<192>()
-    defer {
-      auth.wipe()
-      data.wipe()
-    }
-    try sensitiveCreate(&r, &auth, &data)
-    r.next()
-    let area = try r.publicArea()
-    var outside = Digest()
-    let selection = try creationParameters(&r, &outside)
-    let hierarchy = c.handles[0]
-    try check(area, parent: nil, isNew: true, parameter: 2)
-    try checkCreation(area, auth, data)
+    let request = try creationRequest(&r)
+    try check(request, parent: nil)
     try requireSlot()
-    let object = try makePrimary(hierarchy, area, auth, data)
+    let object = try makePrimary(c.handles[0], request)
     c.responseHandle = try place(.object(object))
     object.area.writeSized(&out)
-    writeCreation(object, parent: nil, hierarchy: hierarchy, outside: outside, selection: selection)
+    writeCreation(object, parent: nil, hierarchy: c.handles[0], request)
     out.sized(object.name)
   }
 
-  mutating func makePrimary(
-    _ hierarchy: UInt32, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
-  ) throws(Stop) -> TPMObject {
+  mutating func makePrimary(_ hierarchy: UInt32, _ request: CreationRequest) throws(Stop) -> TPMObject {
     let seeded = recall()
     guard var source = seeded?.source else {
-      throw remember(source: primarySource(hierarchy, area, data))
+      throw remember(source: primarySource(hierarchy, request.area, request.data))
     }
     defer { source.wipe() }
     if let made = recall()?.object { return made }
-    var object = TPMObject(new: area, hierarchy: hierarchy)
-    object.auth = auth
+    var object = TPMObject(new: request.area, hierarchy: hierarchy)
+    object.auth = request.auth
     object.isPrimary = true
-    _ = try fill(&object, data, &source)
+    _ = try fill(&object, request.data, &source)
     object.qualify(name(hierarchy))
     throw remember(object, forgets: true)
   }
 
   /// An object below a parent, not yet qualified, and the IV to wrap it with.
   private mutating func makeChild(
-    _ parent: TPMObject, _ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>
+    _ parent: TPMObject, _ request: CreationRequest
   ) throws(Stop) -> (object: TPMObject, iv: [UInt8]) {
     if let memo = recall(), let made = memo.object { return (made, memo.bytes) }
-    var object = TPMObject(new: area, hierarchy: parent.hierarchy)
-    object.auth = auth
+    var object = TPMObject(new: request.area, hierarchy: parent.hierarchy)
+    object.auth = request.auth
     var source = drbg
-    let iv = try fill(&object, data, &source, more: AES.blockSize)
+    let iv = try fill(&object, request.data, &source, more: AES.blockSize)
     drbg = source
     throw remember(object, bytes: iv, forgets: true)
   }
 
   @inline(never)
   mutating func create(_ r: inout Reader, _ c: Context) throws(Stop) {
-    var auth = Digest()
-    var data = FixedBytes<192>()
-    defer {
-      auth.wipe()
-      data.wipe()
-    }
-    try sensitiveCreate(&r, &auth, &data)
-    r.next()
-    let area = try r.publicArea()
-    var outside = Digest()
-    let selection = try creationParameters(&r, &outside)
+    let request = try creationRequest(&r)
     let parent = try parent(c.handles[0], 1)
-    try check(area, parent: parent, isNew: true, parameter: 2)
-    try checkCreation(area, auth, data)
-    var (object, iv) = try makeChild(parent, area, auth, data)
+    try check(request, parent: parent)
+    var (object, iv) = try makeChild(parent, request)
     out.sized(try wrap(object, under: parent, iv: iv))
     object.area.writeSized(&out)
-    writeCreation(
-      object, parent: parent, hierarchy: parent.hierarchy, outside: outside, selection: selection)
+    writeCreation(object, parent: parent, hierarchy: parent.hierarchy, request)
     object.wipe()
   }
 
   @inline(never)
   mutating func createLoaded(_ r: inout Reader, _ c: Context) throws(Stop) {
-    var auth = Digest()
-    var data = FixedBytes<192>()
-    defer {
-      auth.wipe()
-      data.wipe()
-    }
-    try sensitiveCreate(&r, &auth, &data)
+    let request = CreationRequest()
+    try sensitiveCreate(&r, request)
     r.next()
     if !Self.isHierarchy(c.handles[0]) {
       let parent = try object(c.handles[0], 1)
       if parent.area.isDerivationParent {
-        try createDerived(&r, c, parent, auth, data)
+        try createDerived(&r, c, parent, request.auth, request.data)
         return
       }
     }
-    let area = try r.publicArea()
+    request.area = try r.publicArea()
     try r.finish()
     if Self.isHierarchy(c.handles[0]) {
-      try check(area, parent: nil, isNew: true, parameter: 2)
-      try checkCreation(area, auth, data)
+      try check(request, parent: nil)
       try requireSlot()
-      let object = try makePrimary(c.handles[0], area, auth, data)
-      c.responseHandle = try place(.object(object))
-      out.u16(0)
-      object.area.writeSized(&out)
-      out.sized(object.name)
+      let object = try makePrimary(c.handles[0], request)
+      try answerLoaded(object, wrapped: [], c)
       return
     }
     let parent = try parent(c.handles[0], 1)
-    try check(area, parent: parent, isNew: true, parameter: 2)
-    try checkCreation(area, auth, data)
+    try check(request, parent: parent)
     try requireSlot()
-    var (object, iv) = try makeChild(parent, area, auth, data)
+    var (object, iv) = try makeChild(parent, request)
     let blob = try wrap(object, under: parent, iv: iv)
     object.qualify(parent.qualifiedName)
+    try answerLoaded(object, wrapped: blob, c)
+  }
+
+  /// The answer of TPM2_CreateLoaded.
+  mutating func answerLoaded(_ object: TPMObject, wrapped: [UInt8], _ c: Context) throws(Stop) {
     c.responseHandle = try place(.object(object))
-    out.sized(blob)
+    out.sized(wrapped)
     object.area.writeSized(&out)
     out.sized(object.name)
   }
@@ -277,6 +258,22 @@ extension TPMEngine {
       persistent.objects.append((handle, object))
     }
     touch()
+  }
+}
+
+/// What a creating command is asked for.
+///
+/// On the heap, so that no stack frame carries it; whoever drops it leaves no secret behind.
+final class CreationRequest {
+  var auth = Digest()
+  var data = FixedBytes<192>()
+  var area = PublicArea()
+  var outside = Digest()
+  var selection = PCRSelection()
+
+  deinit {
+    auth.wipe()
+    data.wipe()
   }
 }
 

@@ -139,17 +139,15 @@ extension TPMEngine {
 
   /// TPM2B_SENSITIVE_CREATE: authorization and data.
   @inline(never)
-  func sensitiveCreate(
-    _ r: inout Reader, _ auth: inout Digest, _ data: inout FixedBytes<192>
-  ) throws(Stop) {
+  func sensitiveCreate(_ r: inout Reader, _ request: CreationRequest) throws(Stop) {
     r.next()
     let range = try r.sizedRange()
     guard !range.isEmpty else { throw r.error(.size) }
     var inner = r.nested(range)
-    auth = try inner.sized()
-    data = try inner.sized(limit: Limits.symmetricData)
+    request.auth = try inner.sized()
+    request.data = try inner.sized(limit: Limits.symmetricData)
     try inner.expectEnd()
-    auth.dropTrailingZeros()
+    request.auth.dropTrailingZeros()
   }
 
   func checkCreation(_ area: PublicArea, _ auth: Digest, _ data: FixedBytes<192>) throws(Stop) {
@@ -249,10 +247,10 @@ extension TPMEngine {
   /// TPMS_CREATION_DATA, its hash and ticket, and the object's name as the creating commands answer.
   @inline(never)
   mutating func writeCreation(
-    _ object: TPMObject, parent: TPMObject?, hierarchy: UInt32, outside: Digest, selection: PCRSelection
+    _ object: TPMObject, parent: TPMObject?, hierarchy: UInt32, _ request: CreationRequest
   ) {
     guard let hash = object.area.nameAlgorithm else { return }
-    let (filtered, pcrDigest) = digest(selection, hash)
+    let (filtered, pcrDigest) = digest(request.selection, hash)
     var data = Writer()
     filtered.write(&data)
     data.sized(pcrDigest)
@@ -268,7 +266,7 @@ extension TPMEngine {
       data.sized(name)
       data.sized(name)
     }
-    data.sized(outside)
+    data.sized(request.outside)
     let creationHash = Hasher.hash(hash, data.bytes)
     out.sized(data.bytes)
     out.sized(creationHash)
