@@ -96,8 +96,7 @@ extension Kernel {
     guard let image = machine.image else { throw .image }
     do throws(MemoryError) {
       let plan = try MemoryPlan(map: memoryMap, image: image.physical, limit: machine.bootMemory.limit)
-      let memory = machine.memory(
-        limit: PhysicalAddress(plan.frameCount &* Frame.bytes), guestEnd: guestEnd)
+      let memory = self.memory(frameCount: plan.frameCount)
       var table = FrameTable(
         map: memoryMap, memory: memory, metadata: plan.metadata, frameCount: plan.frameCount)
       table.reserve(start: image.physical.start, bytes: image.physical.bytes, .image)

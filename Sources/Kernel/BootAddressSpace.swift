@@ -5,9 +5,13 @@ import X86
 
 extension Kernel {
   /// Memory as the kernel's own tables show it.
-  var memory: Machine.Memory {
-    machine.memory(
-      limit: PhysicalAddress((frames?.tags.frameCount ?? 0) &* Frame.bytes), guestEnd: guestEnd)
+  var memory: Machine.Memory { memory(frameCount: frames?.tags.frameCount ?? 0) }
+
+  /// Memory of the first `frameCount` frames, and of what a guest deposits: the kernel names no other but those.
+  func memory(frameCount: UInt64) -> Machine.Memory {
+    let end = guestEnd.rawValue
+    return machine.memory(
+      limit: PhysicalAddress(end > 0 ? KernelLayout.depositedOffset &+ end : frameCount &* Frame.bytes))
   }
 
   /// Where the guest's memory ends; 0 without a guest.

@@ -38,9 +38,10 @@ public final class DepositedMemory<
     return frames?.add(address, pageCount: pageCount) ?? false
   }
 
-  /// A page that nothing uses; one that can't be cleared is the host's loss and stays out.
+  /// A page that nothing uses; those that can't be cleared, of which it tries eight, are the host's loss and stay out.
   public func withdraw() -> PhysicalAddress? {
-    while let page = frames?.takeBack() {
+    for _ in 0..<8 {
+      guard let page = frames?.takeBack() else { return nil }
       do throws(GuestMemoryFault) {
         try platform.clear(page, byteCount: Frame.bytes)
         return page

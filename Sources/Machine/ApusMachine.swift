@@ -14,10 +14,8 @@ public struct ApusMachine<Start: StartMethod>: BareMachine, Sendable {
 
   /// Memory as the boot tables show it.
   public var bootMemory: DirectMemory { .boot }
-  /// Memory below `limit`, and what the guest deposited below `guestEnd`.
-  public func memory(limit: PhysicalAddress, guestEnd: PhysicalAddress) -> DirectMemory {
-    DirectMemory(limit: limit, guestEnd: guestEnd)
-  }
+  /// Memory below `limit`.
+  public func memory(limit: PhysicalAddress) -> DirectMemory { DirectMemory(limit: limit) }
 
   /// Where the image lies.
   public var image: ImageLayout? {

@@ -54,11 +54,7 @@ public enum Death {
   /// Gives up with a reason.
   @inline(never) public static func panic(_ message: String) -> Never {
     let here = DeathScene(framePointer: apus_frame_pointer())
-    var message = message
-    message.withUTF8 { (bytes) -> Void in
-      unsafe report(.panic, bytes, here)
-    }
-    park()
+    unsafe report(.panic, Message(text: message), here)
   }
 
   /// Whether another CPU reports the kernel's end; the one that does goes on whatever the host sends it.
@@ -73,7 +69,7 @@ public enum Death {
     var count = 0
     while count < 200, unsafe cString[count] != 0 { count += 1 }
     unsafe cString.withMemoryRebound(to: UInt8.self, capacity: count) { (start) -> Void in
-      unsafe report(.panic, UnsafeBufferPointer(start: start, count: count), scene)
+      unsafe report(.panic, Message(bytes: UnsafeBufferPointer(start: start, count: count)), scene)
     }
     park()
   }
@@ -81,7 +77,7 @@ public enum Death {
   // From an exception's frame.
   static func exception(_ frame: UnsafeMutablePointer<apus_exception_frame>) -> Never {
     let scene = unsafe DeathScene(frame.pointee, cr2: apus_read_cr2())
-    unsafe report(scene.cause, UnsafeBufferPointer(start: nil, count: 0), scene)
+    unsafe report(scene.cause, Message(), scene)
   }
 
   /// Halts this CPU for ever.
@@ -92,7 +88,11 @@ public enum Death {
     }
   }
 
-  private typealias Message = UnsafeBufferPointer<UInt8>
+  /// What a panic says: a string, or bytes of the runtime's.
+  @unsafe private struct Message {
+    var text = ""
+    var bytes = unsafe UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+  }
 
   private static func report(_ cause: CauseOfDeath, _ message: Message, _ scene: DeathScene) -> Never {
     apus_disable_interrupts()
@@ -131,7 +131,8 @@ public enum Death {
     console.write(cause.name)
     if cause == .panic {
       console.write(": ")
-      for index in message.indices { console.write(unsafe message[index]) }
+      unsafe console.write(message.text)
+      for index in unsafe message.bytes.indices { console.write(unsafe message.bytes[index]) }
     } else {
       console.write(", vector ")
       console.write(decimal: scene.vector)
@@ -187,7 +188,10 @@ public enum Death {
       }
     }
     unsafe withUnsafeMutableBytes(of: &apus_epitaph_record().pointee.message) { bytes in
-      for index in 0..<min(message.count, 39) { unsafe bytes[index] = message[index] }
+      let text = unsafe message.text.utf8Span.span
+      for index in 0..<min(text.count, 39) { unsafe bytes[index] = text[index] }
+      let rest = unsafe message.bytes
+      for index in 0..<min(rest.count, 39) { unsafe bytes[index] = rest[index] }
     }
     unsafe withUnsafeMutableBytes(of: &apus_epitaph_record().pointee.magic) { bytes in
       let text = "APUSDEAD".utf8Span.span

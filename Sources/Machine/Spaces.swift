@@ -79,14 +79,9 @@ public enum MachineCPUID {
 public struct DirectMemory: PhysicalMemory, Sendable {
   /// The first address that the direct map doesn't show.
   public let limit: PhysicalAddress
-  /// The end of the guest's memory.
-  private let guestEnd: PhysicalAddress
 
-  /// Memory below `limit`, and what of the guest's below `guestEnd` it has deposited.
-  public init(limit: PhysicalAddress, guestEnd: PhysicalAddress = PhysicalAddress(0)) {
-    self.limit = limit
-    self.guestEnd = guestEnd
-  }
+  /// Memory below `limit`.
+  public init(limit: PhysicalAddress) { self.limit = limit }
 
   /// What the boot tables of pvh.S map: 4 GiB.
   public static var boot: Self { Self(limit: PhysicalAddress(1 << 32)) }
@@ -94,17 +89,8 @@ public struct DirectMemory: PhysicalMemory, Sendable {
   // UNSAFETY: in range of the direct map by the check; the caller owns the bytes or the firmware does.
   private func pointer(_ address: PhysicalAddress, _ bytes: Int) -> UnsafeMutableRawPointer? {
     guard address.rawValue < limit.rawValue, limit.rawValue &- address.rawValue >= UInt64(bytes) else {
-      return unsafe deposited(address, bytes)
+      return nil
     }
-    return unsafe UnsafeMutableRawPointer(
-      bitPattern: UInt(truncatingIfNeeded: KernelLayout.direct(address).rawValue))
-  }
-
-  // UNSAFETY: in range of the guest's window, and the guest has deposited the page, or nobody would name it so.
-  @inline(never)
-  private func deposited(_ address: PhysicalAddress, _ bytes: Int) -> UnsafeMutableRawPointer? {
-    let place = address.rawValue &- KernelLayout.depositedOffset
-    guard place < guestEnd.rawValue, guestEnd.rawValue &- place >= UInt64(bytes) else { return nil }
     return unsafe UnsafeMutableRawPointer(
       bitPattern: UInt(truncatingIfNeeded: KernelLayout.direct(address).rawValue))
   }

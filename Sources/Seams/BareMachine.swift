@@ -75,9 +75,8 @@ public protocol BareMachine: SendableMetatype {
 
   /// Memory as the boot tables show it.
   var bootMemory: Memory { get }
-  /// Memory below `limit`, and the guest's below `guestEnd` as far as it was deposited (`KernelLayout.depositedOffset`),
-  /// once the kernel's own tables are active.
-  func memory(limit: PhysicalAddress, guestEnd: PhysicalAddress) -> Memory
+  /// Memory below `limit`, once the kernel's own tables are active.
+  func memory(limit: PhysicalAddress) -> Memory
   /// Where the image lies; nil if the linker script and the kernel disagree.
   var image: ImageLayout? { get }
   /// What the boot CPU can do.

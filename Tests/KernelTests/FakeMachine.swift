@@ -57,7 +57,7 @@ final class FakeMachine: BareMachine, TaskHost, @unchecked Sendable {
   }
 
   var bootMemory: FakeMemory { physical }
-  func memory(limit: PhysicalAddress, guestEnd: PhysicalAddress) -> FakeMemory { physical }
+  func memory(limit: PhysicalAddress) -> FakeMemory { physical }
   // 64 KiB at 1 MiB, of which boot gives the first page back.
   var image: ImageLayout? {
     func segment(_ page: UInt64, _ pages: UInt64, _ permissions: PagePermissions) -> ImageSegment {
