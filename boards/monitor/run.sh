@@ -97,5 +97,5 @@ board_run() {
   if [ -n "$fw_cfg" ]; then carrier=(-fw_cfg "name=opt/apus/image,file=$igvm"); fi
   qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu "$(monitor_cpu)" -smp "$cpus" -m "$size" \
     "${machine[@]}" -kernel "$image" "${carrier[@]}" \
-    -append "$platform memory=$memory l2=$l2${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
+    -append "$platform memory=$memory l2=$l2 ${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
 }
