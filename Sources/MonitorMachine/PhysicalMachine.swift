@@ -5,7 +5,6 @@ public import Monitor
 import MonitorBoot
 public import Seams
 
-nonisolated(unsafe) private var hostPages = InlineArray<64, UInt64>(repeating: 0)
 nonisolated(unsafe) private var savePages = InlineArray<64, UInt64>(repeating: 0)
 nonisolated(unsafe) private var cpuCount = 1
 nonisolated(unsafe) private var ticksPerMicrosecond: UInt64 = 1000
@@ -59,7 +58,7 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// VMRUN.
   public func run(cpu: Int, vmcb: SystemPage, registers: SystemPage) {
     guard cpu >= 0, cpu < 64 else { return }
-    mon_vmrun(registers.address, vmcb.address, unsafe hostPages[cpu])
+    mon_vmrun(registers.address, vmcb.address)
   }
 
   /// RDTSC.
@@ -163,7 +162,6 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
     guard cpu < 64 else { return }
     mon_enable_vectors()
     mon_write_msr(0xC001_0117, unsafe savePages[cpu])
-    mon_vmsave(unsafe hostPages[cpu])
     mon_store32(Self.apic + 0xF0, 0x1FF)
     mon_store32(Self.apic + 0x350, 0x1_0000)
     mon_store32(Self.apic + 0x3E0, 0xB)
@@ -173,8 +171,7 @@ public struct PhysicalMachine: MonitorHardware, Sendable {
   /// Gives every CPU its pages and starts them; they call `mon_other_main`.
   func start(count: Int) -> Bool {
     for cpu in 0..<min(count, 64) {
-      guard let host = allocatePage(), let save = allocatePage() else { return false }
-      unsafe hostPages[cpu] = host.address
+      guard let save = allocatePage() else { return false }
       unsafe savePages[cpu] = save.address
     }
     unsafe cpuCount = min(count, 64)

@@ -16,7 +16,7 @@ public protocol OtherProcessors: AnyObject {
 public struct BootRecord: Sendable {
   /// The end of the memory that starts at 1 MiB, bytes.
   public var memoryEnd: UInt64 = 0
-  /// Where the file given by -initrd lies, bytes; empty without one.
+  /// Where the file given by -initrd or fw_cfg lies, bytes; empty without one.
   public var module: Range<UInt64> = 0..<0
   /// The command line, at most 2048 bytes.
   public var words: [UInt8] = []
@@ -53,13 +53,13 @@ public struct BootRecord: Sendable {
     let low = UInt16(mon_in8(0x511))
     processorCount = max(1, Int(low | UInt16(mon_in8(0x511)) << 8))
     appendConfiguredWords()
+    readConfiguredImage()
   }
 
-  /// Appends the words of the fw_cfg file `opt/apus/words`, at most 1024 bytes, if there is one.
+  /// The selector and size of the fw_cfg file `name`; nil if there is none.
   ///
   /// The directory is item 0x19: a count, then 64 bytes each with size, selector (big-endian) and name.
-  private mutating func appendConfiguredWords() {
-    let name: StaticString = "opt/apus/words"
+  private func configured(_ name: StaticString) -> (selector: UInt16, count: UInt32)? {
     func big(_ count: Int) -> UInt32 {
       var value: UInt32 = 0
       for _ in 0..<count { value = value << 8 | UInt32(mon_in8(0x511)) }
@@ -79,13 +79,29 @@ public struct BootRecord: Sendable {
       }
       if isSame { found = (selector, count) }
     }
-    guard let found else { return }
+    return found
+  }
+
+  /// Appends the words of the fw_cfg file `opt/apus/words`, at most 1024 bytes, if there is one.
+  private mutating func appendConfiguredWords() {
+    guard let found = configured("opt/apus/words") else { return }
     mon_out16(0x510, found.selector)
     words.append(0x20)
     for _ in 0..<min(found.count, 1024) {
       let byte = mon_in8(0x511)
       words.append(byte < 0x20 ? 0x20 : byte)
     }
+  }
+
+  /// Without a module: puts the fw_cfg file `opt/apus/image`, if there is one, at the end of memory, as a loader does.
+  private mutating func readConfiguredImage() {
+    guard module.isEmpty, let found = configured("opt/apus/image") else { return }
+    let count = UInt64(found.count)
+    let start = (memoryEnd &- min(count, memoryEnd)) & ~0x1F_FFFF
+    // The early heap lies behind the monitor's own image.
+    guard count > 0, start >= mon_image_end_address() &+ (4 << 20) else { return }
+    mon_read_configured(found.selector, start, found.count)
+    module = start..<(start &+ count)
   }
 }
 
@@ -140,12 +156,12 @@ public enum MonitorStart {
     mon_unlock()
   }
 
-  /// Calls `body` with the bytes of the file given by -initrd.
+  /// Calls `body` with the bytes of the file that was given.
   public static func withFile<Result, Failure: Error>(
     _ record: BootRecord, _ body: (borrowing Span<UInt8>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let count = Int(record.module.upperBound - record.module.lowerBound)
-    // UNSAFETY: the loader put `count` bytes there, and the split of memory left them out.
+    // UNSAFETY: the loader or fw_cfg put `count` bytes there, and the split of memory left them out.
     let start = unsafe UnsafePointer<UInt8>(bitPattern: UInt(record.module.lowerBound))
     let buffer = unsafe UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
     return try body(unsafe buffer.span)

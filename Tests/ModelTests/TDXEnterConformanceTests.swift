@@ -95,6 +95,36 @@ import Testing
     #expect(machine.status(3) == 0xC000_0704_0000_0000)
   }
 
+  @Test func clearingTSAndLMSWLookAtTheirOwnBitsOfL1sShadow() {
+    // B.6 "CR access 28"; SDM 3C, 26.1.3: CLTS exits if TS is L1's and shown set; LMSW for 3:1, and for PE only if it sets it.
+    let machine = TDTestMachine()
+    func set(_ encoding: UInt16, _ value: UInt64) -> UInt64? {
+      machine.status(10, rdx: FieldID.vmcs(vm: 1, encoding: encoding).rawValue, r8: value, r9: .max)
+    }
+    func exit(_ qualification: UInt64) -> L2Route {
+      _ = machine.enterL2()
+      var exit = L2Exit(.crAccess)
+      exit.qualification = qualification
+      return machine.exitL2(exit)
+    }
+    func leave() { #expect(machine.exitL2(L2Exit(.hlt)) == .toL1) }
+    // PG is L1's and shown otherwise than it is, TS is not L1's.
+    #expect(set(0x6000, 1 << 31) == 0 && set(0x6004, 1 << 31) == 0)
+    #expect(exit(2 << 4) == .resume)
+    leave()
+    #expect(exit(3 << 4 | 0xF << 16) == .resume)
+    leave()
+    #expect(set(0x6000, 1 << 31 | 9) == 0)
+    #expect(exit(2 << 4) == .resume, "TS is shown clear")
+    leave()
+    #expect(exit(3 << 4 | 6 << 16) == .resume, "a PE of 0 clears nothing")
+    leave()
+    #expect(exit(3 << 4 | 8 << 16) == .toL1 && exit(3 << 4 | 1 << 16) == .toL1)
+    #expect(set(0x6004, 1 << 31 | 8) == 0)
+    #expect(exit(2 << 4) == .toL1)
+    #expect(machine.registers.rax == 28 && machine.registers.rcx == 2 << 4)
+  }
+
   @Test func g57_l2VMCALLGoesToTheHostOnlyWhenEnabled() {
     let machine = TDTestMachine()
     let call: (inout L2EnterState) -> Void = {

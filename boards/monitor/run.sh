@@ -1,7 +1,7 @@
 # run: how boards/run starts the monitor: QEMU's q35, TCG with nested paging, the monitor as kernel, an IGVM file as initrd.
 . boards/lib/monitor.sh
 
-platform= igvm= selftest= linux= icount= l2=1 memory= apic_ids= leak=
+platform= igvm= selftest= linux= icount= l2=1 memory= apic_ids= leak= fw_cfg=
 
 board_help() {
   cat <<'TEXT'
@@ -9,6 +9,7 @@ board_help() {
 The board monitor:
   --platform P     snp or tdx: what the IGVM file is loaded as
   --igvm FILE      the file to load; --memory is the guest's (1024, 512 with --linux)
+  --fw-cfg         the IGVM file comes by fw_cfg, not as an initial RAM disk
   --l2 N           L2 virtual machines of a TD, 0 to 3 (1)
   --selftest       instruction-level guests that check the monitor from inside; --platform picks one (tdx)
   --linux P        Debian's kernel as an SNP or a TDX guest (snp, tdx), fetched by ci/linux
@@ -23,6 +24,7 @@ board_option() {
     --platform) value "$@"; platform=$2; taken=2 ;;
     --igvm) value "$@"; igvm=$2; taken=2 ;;
     --l2) value "$@" && whole "$2" 0 3 || die 2 "--l2 takes 0 to 3, not '${2:-}'"; l2=$2; taken=2 ;;
+    --fw-cfg) fw_cfg=1; taken=1 ;;
     --selftest) selftest=1; taken=1 ;;
     # For the tests of the canary scan: a self-test guest that publishes its secret.
     --leak) selftest=1 leak=1; taken=1 ;;
@@ -63,7 +65,7 @@ monitor_linux() {
 }
 
 board_run() {
-  local image accel=tcg machine=() size guest="$words"
+  local image accel=tcg machine=() carrier size guest="$words"
   need qemu-system-x86_64 qemu-system-x86
   if [ -n "$selftest$linux" ]; then platform=${platform:-tdx}; fi
   case $platform in
@@ -91,7 +93,9 @@ board_run() {
   if [ -n "$linux" ]; then icount=1; fi
   if [ "$timeout" = 0 ] && [ -n "$linux$selftest$hostile" ]; then timeout=$((60 + 2 * cpus)); fi
   if [ -n "$icount" ]; then machine+=(-icount shift=0,sleep=off -rtc clock=vm,base=2024-01-01 -seed 42); fi
+  carrier=(-initrd "$igvm")
+  if [ -n "$fw_cfg" ]; then carrier=(-fw_cfg "name=opt/apus/image,file=$igvm"); fi
   qemu_run "$image" "$timeout" -machine q35 -accel "$accel" -cpu "$(monitor_cpu)" -smp "$cpus" -m "$size" \
-    "${machine[@]}" -kernel "$image" -initrd "$igvm" \
-    -append "$platform memory=$memory l2=$l2${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
+    "${machine[@]}" -kernel "$image" "${carrier[@]}" \
+    -append "$platform memory=$memory l2=$l2 ${apic_ids:+apic-ids=$apic_ids} $guest $(monitor_hostile_words)"
 }

@@ -127,12 +127,7 @@ public struct SNPFirmware: Sendable {
     for index in 0..<48 { info[index] = launchDigest[index] }
     if kind.measuresContents {
       var hash = SHA384()
-      for word in 0..<512 {
-        let value = bytes.load(system, 8 * word)
-        var chunk = InlineArray<8, UInt8>(repeating: 0)
-        for byte in 0..<8 { chunk[byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
-        hash.update(chunk.span)
-      }
+      hash.update(system, from: 0, blocks: 32, bytes)
       let contents = hash.finalize()
       for index in 0..<48 { info[0x30 + index] = contents[index] }
     }

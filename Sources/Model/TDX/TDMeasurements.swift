@@ -37,10 +37,12 @@ public struct TDMeasurements: Sendable {
   /// TDH.MEM.PAGE.ADD's contribution.
   mutating func addPage(_ page: GuestPage) { block(Self.pageAdd, page.address) }
 
-  /// TDH.MR.EXTEND's contribution of one 256-byte chunk at `address`.
-  mutating func extend(_ address: UInt64, _ chunk: borrowing Span<UInt8>) {
+  /// TDH.MR.EXTEND's contribution of one 256-byte chunk at `address`, which lies at `offset` of `page`.
+  mutating func extend<Memory: PageMemory & ~Copyable>(
+    _ address: UInt64, _ page: SystemPage, _ offset: Int, _ memory: borrowing Memory
+  ) {
     block(Self.extendName, address)
-    stream.update(chunk)
+    stream.update(page, from: offset, blocks: 2, memory)
   }
 
   /// TDH.MR.FINALIZE: closes MRTD.

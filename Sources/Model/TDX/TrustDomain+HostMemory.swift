@@ -42,12 +42,7 @@ extension TrustDomain {
     guard measurements.mrtd == nil, offset & 255 == 0, offset >= 0, offset < 4096,
       let leaf = sept.leaf(page), leaf.walk.entry.state == .mapped
     else { return false }
-    var chunk = InlineArray<256, UInt8>(repeating: 0)
-    for word in 0..<32 {
-      let value = memory.load(leaf.page, offset + 8 * word)
-      for byte in 0..<8 { chunk[8 * word + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
-    }
-    measurements.extend(page.address &+ UInt64(offset), chunk.span)
+    measurements.extend(page.address &+ UInt64(offset), leaf.page, offset, memory)
     return true
   }
 

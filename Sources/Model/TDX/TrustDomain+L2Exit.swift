@@ -140,13 +140,20 @@ extension TrustDomain {
     let shadow = number == 0 ? l2[.cr0Shadow] : l2[.cr4Shadow]
     let old = number == 0 ? l2[.cr0] : l2[.cr4]
     let value: UInt64
+    // The bits that the instruction can change: CLTS clears TS, LMSW sets PE and writes 3:1 (SDM 3C, 26.1.3).
+    var reach: UInt64 = .max
     switch kind {
     case 0: value = state.registers[Int(exit.qualification >> 8 & 15)]
-    case 2: value = old & ~8
-    case 3: value = old & ~0xE | exit.qualification >> 16 & 0xF
+    case 2:
+      value = old & ~8
+      reach = 8
+    case 3:
+      let operand = exit.qualification >> 16 & 0xF
+      value = old & ~0xE | operand
+      reach = 0xE | operand & 1
     default: return .toL1
     }
-    if (value ^ shadow) & mask != 0 { return .toL1 }
+    if (value ^ shadow) & mask & reach != 0 { return .toL1 }
     let writable: UInt64 = number == 0 ? 0x8005_001F : 0x03FF_1FBF
     return (value ^ old) & ~writable & ~mask == 0 ? .resume : .injectGeneralProtection
   }

@@ -28,6 +28,10 @@ public enum Operation: Equatable, Sendable {
   case vmcall
   /// 0F 0B.
   case ud2
+  /// 0F 06.
+  case clts
+  /// 0F 01 /6: the operand, of two bytes, is in memory or in the register field.
+  case lmsw
   /// 0F A2.
   case cpuid
   /// 0F 32.

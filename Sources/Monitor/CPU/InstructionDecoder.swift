@@ -150,6 +150,7 @@ public struct InstructionDecoder {
     guard let byte = next() else { return nil }
     switch byte {
     case 0x01: return groupSeven()
+    case 0x06: return .clts
     case 0x08: return .invd
     case 0x09: return .wbinvd
     case 0x0B: return .ud2
@@ -169,6 +170,14 @@ public struct InstructionDecoder {
 
   /// 0F 01 /r with ModRM as a third opcode byte (svm-monitor.md §1).
   private mutating func groupSeven() -> Operation? {
+    if let modrm = bytes[place], modrm >> 3 & 7 == 6 {
+      found.operandByteCount = 2
+      guard modRM(immediateByteCount: 0) else { return nil }
+      if modrm >= 0xC0, let register = GeneralRegister(rawValue: (modrm & 7) | (rex & 1) << 3) {
+        found.register = register
+      }
+      return .lmsw
+    }
     guard let byte = next() else { return nil }
     switch (byte, prefix) {
     case (0xC1, _): return .vmcall

@@ -76,13 +76,7 @@ extension TDXMachine {
     }
     guard let system = memory[page] else { return .noMemory(step.gpa) }
     if let data = step.data {
-      for word in 0..<512 {
-        var value: UInt64 = 0
-        for byte in 0..<8 {
-          value |= UInt64(file[data.lowerBound + 8 * word + byte]) << UInt64(8 * byte)
-        }
-        hardware.store(system, 8 * word, value)
-      }
+      ImagePage.copy(file, data, to: system, &hardware)
     } else {
       hardware.zero(system)
     }

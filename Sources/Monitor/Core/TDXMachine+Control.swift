@@ -9,8 +9,13 @@ extension TDXMachine {
   /// MOV to or from CR0, CR3 and CR4; LMSW and CLTS.
   func controlRegister(_ index: Int) {
     var cpu = cpu(index)
-    guard let found = instruction(at: index), case .moveControl(isDebug: false, let isWrite) = found.operation
-    else { stop(.panic, index, "LMSW or CLTS") }
+    guard let found = instruction(at: index) else {
+      stop(.panic, index, "no instruction that touches a control register")
+    }
+    guard case .moveControl(isDebug: false, let isWrite) = found.operation else {
+      changeStatusWord(index, found)
+      return
+    }
     let number = found.controlRegister
     guard isWrite else {
       found.setRegister(control(index, number), &cpu)

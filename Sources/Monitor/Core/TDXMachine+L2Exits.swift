@@ -123,6 +123,14 @@ extension TDXMachine {
     deliver(index, vm, exit)
   }
 
+  /// A page fault that the monitor has found in the L2's stead.
+  func pageFaultL2(_ index: Int, _ vm: Int, _ fault: GuestPageFault) {
+    var cpu = cpu(index, vm: vm)
+    cpu[VMCB.exitInfo1] = UInt64(fault.errorCode)
+    cpu[VMCB.exitInfo2] = fault.address
+    exceptionL2(index, vm, 14)
+  }
+
   /// A nested fault of an L2: the model decides whether memory is there, and whose fault it is otherwise.
   private func nestedFaultL2(_ index: Int, _ vm: Int) {
     var cpu = cpu(index, vm: vm)
@@ -193,9 +201,13 @@ extension TDXMachine {
   /// MOV to and from control registers.
   private func controlRegisterL2(_ index: Int, _ vm: Int) {
     var cpu = cpu(index, vm: vm)
-    guard let found = instruction(at: index, vm: vm),
-      case .moveControl(isDebug: false, let isWrite) = found.operation
-    else { stop(.panic, index, "LMSW or CLTS of an L2") }
+    guard let found = instruction(at: index, vm: vm) else {
+      stop(.panic, index, "no instruction of an L2 that touches a control register")
+    }
+    guard case .moveControl(isDebug: false, let isWrite) = found.operation else {
+      changeStatusWordL2(index, vm, found)
+      return
+    }
     let number = found.controlRegister
     var exit = l2Exit(index, vm, .crAccess, length: UInt32(found.length))
     exit.qualification =
@@ -209,19 +221,7 @@ extension TDXMachine {
       writePriority(index, vm, found)
       return
     }
-    switch deliver(index, vm, exit) {
-    case .toL1, .toHost: return
-    case .injectGeneralProtection: raise(index, .generalProtection, vm: vm)
-    case .resume:
-      let mask = field(index, vm, number == 0 ? .cr0Mask : .cr4Mask)
-      let old = control(index, number, vm: vm)
-      let value = (found.registerValue(cpu) & ~mask | old & mask) & (number == 4 ? ~L2Controls.vmxe : .max)
-      guard setControl(index, &cpu, number, value, vm: vm, normal: processors[index].l2Intercepts) else {
-        raise(index, .generalProtection, vm: vm)
-        return
-      }
-      cpu.skip(UInt64(found.length))
-    }
+    settleControl(index, vm, found, number, found.registerValue(cpu), exit)
   }
 
   /// MOV to CR8 while an interrupt waits: TPR virtualization (SDM 3C, 30.1.2).

@@ -83,15 +83,4 @@ public struct ImagePlan: Sendable {
       }
     }
   }
-
-  /// The word at `offset` of the page that `step` imports, before the platform fills anything in.
-  public func word(_ step: LaunchStep, _ offset: Int, _ file: borrowing Span<UInt8>) -> UInt64 {
-    if case .parameter(let area, let page) = step.kind { return areas.word(area: area, page: page, offset) }
-    guard let data = step.data else { return 0 }
-    var value: UInt64 = 0
-    for byte in 0..<8 where data.lowerBound + offset + byte < file.count {
-      value |= UInt64(file[data.lowerBound + offset + byte]) << UInt64(8 * byte)
-    }
-    return value
-  }
 }

@@ -76,14 +76,14 @@ public enum SNPLauncher {
     _ system: SystemPage, _ step: LaunchStep, _ plan: ImagePlan, _ file: borrowing Span<UInt8>,
     _ bytes: inout Memory
   ) {
-    if step.data == nil {
-      if case .page = step.kind {
-        bytes.zero(system)
-        return
+    if case .parameter(let area, let page) = step.kind {
+      for offset in stride(from: 0, to: 4096, by: 8) {
+        bytes.store(system, offset, plan.areas.word(area: area, page: page, offset))
       }
-    }
-    for offset in stride(from: 0, to: 4096, by: 8) {
-      bytes.store(system, offset, plan.word(step, offset, file))
+    } else if let data = step.data {
+      ImagePage.copy(file, data, to: system, &bytes)
+    } else {
+      bytes.zero(system)
     }
   }
 

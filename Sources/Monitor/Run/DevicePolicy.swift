@@ -40,8 +40,8 @@ public enum DevicePolicy {
     switch port {
     case verdictPort: .verdict
     case powerPort: .power
-    // COM1, debug console, fw_cfg with DMA.
-    case 0x3F8...0x3FF, 0xE9, 0x510...0x51B: .pass
+    // COM1, debug console, fw_cfg without DMA, which would go to the machine's own memory.
+    case 0x3F8...0x3FF, 0xE9, 0x510...0x511: .pass
     // PIC, PIT, keyboard controller and port B, RTC, delay port, PIC 2, ELCR.
     case 0x20...0x21, 0x40...0x43, 0x60...0x61, 0x64, 0x70...0x71, 0x80, 0xA0...0xA1, 0x4D0...0x4D1: .pass
     // PCI configuration, ACPI power management of q35 (0x600), reset control is not passed.

@@ -89,6 +89,19 @@ void free(void *address) {
   free_blocks[block->order] = block;
 }
 
+// Reads a fw_cfg item by its DMA interface (QEMU docs/specs/fw_cfg): all big-endian, started by the address's low half.
+void mon_read_configured(uint16_t selector, uint64_t to, uint32_t count) {
+  static volatile struct { uint32_t control, count; uint64_t address; } request;
+  uint64_t place = (uint64_t)&request;
+  request.count = __builtin_bswap32(count);
+  request.address = __builtin_bswap64(to);
+  // Select and read; the device clears the word, or leaves the error bit.
+  request.control = __builtin_bswap32((uint32_t)selector << 16 | 8 | 2);
+  mon_out32(0x514, __builtin_bswap32((uint32_t)(place >> 32)));
+  mon_out32(0x518, __builtin_bswap32((uint32_t)place));
+  while (__builtin_bswap32(request.control) & ~1u) mon_pause();
+}
+
 int putchar(int character) {
   mon_out8(0x3F8, (uint8_t)character);
   return character;

@@ -1,11 +1,16 @@
 // vmrun.S: into a guest and back.
 #include "include/MonitorLayout.h"
 
-  // mon_vmrun(registers, vmcb, host): runs the guest of the VMCB at address `vmcb` until it exits. `registers` are 16
-  // words in encoding order, of which RAX and RSP lie in the VMCB instead. `host` is a page that VMSAVE filled.
+  // mon_vmrun(registers, vmcb): runs the guest of the VMCB at address `vmcb` until it exits. `registers` are 16
+  // words in encoding order, of which RAX and RSP lie in the VMCB instead.
+  //
+  // What VMLOAD loads stays the guest's afterwards: the monitor uses no FS, GS, TR, LDTR and none of those MSRs.
   //
   // GIF is clear from CLGI to STGI, so a physical interrupt is taken either in the guest, which exits, or after STGI
   // with IF clear, that is not before the monitor lets it in. IF must be 1 at VMRUN for the former (V_INTR_MASKING).
+  .set VMCB_CR4, 0x548
+  // PSE, PGE, SMEP and SMAP: no page of ours is a user page, and all are mapped for good.
+  .set SYNCHRONIZED_CR4, 1 << 4 | 1 << 7 | 1 << 20 | 1 << 21
   .section .text.mon_vmrun, "ax", @progbits
   .globl mon_vmrun
 mon_vmrun:
@@ -15,9 +20,16 @@ mon_vmrun:
   pushq %r13
   pushq %r14
   pushq %r15
-  pushq %rdx
   pushq %rdi
-  movq %rsi, %rax
+  // QEMU flushes once more in VMRUN and once more at the exit if these bits of the guest's CR4 differ from ours.
+  movq VMCB_CR4(%rsi), %rcx
+  movq %cr4, %rdx
+  xorq %rdx, %rcx
+  andl $SYNCHRONIZED_CR4, %ecx
+  jz 1f
+  xorq %rcx, %rdx
+  movq %rdx, %cr4
+1: movq %rsi, %rax
   clgi
   sti
   vmload %rax
@@ -56,8 +68,6 @@ mon_vmrun:
   popq %rcx
   movq %rcx, 8*7(%rdi)
   popq %rdi
-  popq %rax
-  vmload %rax
   cld
   stgi
   popq %r15

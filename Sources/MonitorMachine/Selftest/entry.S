@@ -127,7 +127,7 @@ hlt_open:
 
   // Single instructions for `probe`.
   .globl i_in, i_hlt, i_wbinvd, i_vmcall, i_vmmcall, i_seamcall, i_ud2, i_cpuid2, i_cpuid40, i_rdmsr1b, i_rdmsr6e0, i_wrmsr10
-  .globl i_vmxe, i_cr4bad, i_load, i_mceoff, i_cpuid0
+  .globl i_vmxe, i_cr4bad, i_load, i_mceoff, i_cpuid0, i_lmsw, i_clts
 i_in: inb $0x60, %al
   ret
 i_hlt: hlt
@@ -170,6 +170,11 @@ i_mceoff: movq %cr4, %rax
 i_cr4bad: movq %cr4, %rax
   btsq $40, %rax
   movq %rax, %cr4
+  ret
+i_lmsw: movl $0xA, %eax
+  lmsw %ax
+  ret
+i_clts: clts
   ret
 i_load: movq load_address, %rax
   movq (%rax), %rax

@@ -82,6 +82,16 @@ stub l2_write_cr4
 stub l2_write_cr3
   movq %rbx, %cr3
   done
+stub l2_clts
+  clts
+  done
+stub l2_lmsw
+  .globl l2_lmsw_at
+l2_lmsw_at: lmsw %ax
+  done
+stub l2_lmsw_memory
+  lmsw (%rsi)
+  done
 stub l2_read_dr7
   movq %dr7, %r9
   done

@@ -19,7 +19,7 @@ void l2_vmcall(void), l2_cpuid(void), l2_cpuid_at(void), l2_hlt(void), l2_out(vo
     l2_pause(void), l2_rdpmc(void), l2_read_cr0(void), l2_write_cr0(void), l2_read_cr4(void), l2_write_cr4(void),
     l2_write_cr3(void), l2_read_dr7(void), l2_sgdt(void), l2_xmm(void), l2_sti(void), l2_sti_open(void), l2_cr8(void),
     l2_registers(void), l2_spin(void), l2_gate(void), l2_gate_eoi(void), l2_gate_end(void), l2_fault(void),
-    l2_fault_code(void), l2_fault_code_at(void);
+    l2_fault_code(void), l2_fault_code_at(void), l2_clts(void), l2_lmsw(void), l2_lmsw_at(void), l2_lmsw_memory(void);
 uint64_t read_xmm3(void);
 
 static uint64_t write_field(uint64_t field, uint64_t value, uint64_t mask) { return leaf(10, 0, field, value, mask); }
@@ -229,6 +229,33 @@ static void test_controls(void) {
   check_equal("B.6 is #GP in the L2", state.rip, rip(l2_fault_code_at));
 }
 
+// CLTS and LMSW, whose bits nobody owns at first: PE and PG are L1's.
+static void test_status_word(void) {
+  static const uint16_t none = 0;
+  state.rax = 0xA;
+  check_equal("B.6 LMSW of bits that nobody owns", l2_go(l2_lmsw), 18);
+  check_equal("B.6 is done, and PE stays", read_vmcs(0x6800) & 15, 0xB);
+  check_equal("B.6 CLTS", l2_go(l2_clts), 18);
+  check_equal("B.6 is done", read_vmcs(0x6800) & 15, 3);
+  state.rsi = (uint64_t)&none;
+  check_equal("B.6 LMSW from memory", l2_go(l2_lmsw_memory), 18);
+  check_equal("B.6 is done", read_vmcs(0x6800) & 15, 1);
+  state.rsi = 1ull << 46;
+  check_equal("B.6 LMSW from nowhere", l2_go(l2_lmsw_memory), 18);
+  check("B.6 is #PF in the L2", state.rip == rip(l2_fault_code_at) && state.rax == 0);
+  vmcs(0x6000, 0x80000009);
+  state.rax = 8;
+  check_equal("B.6 LMSW of L1's TS exits with 28", l2_go(l2_lmsw), 28);
+  check_equal("B.6 kind 3 and its operand", last.rcx, 3 << 4 | 8 << 16);
+  check("B.6 RIP and length", state.rip == rip(l2_lmsw_at) && last.r11 >> 32 == 3);
+  check_equal("B.6 CLTS of a TS that is shown clear", l2_go(l2_clts), 18);
+  vmcs(0x6004, 0x80000039);
+  check_equal("B.6 of one that is shown set exits with 28", l2_go(l2_clts), 28);
+  check_equal("B.6 kind 2", last.rcx, 2 << 4);
+  vmcs(0x6000, 0x80000001);
+  vmcs(0x6004, 0x80000031);
+}
+
 static void test_exceptions(void) {
   check_equal("B.6 INT3 that L1 does not want", l2_go(l2_int3), 18);
   check_equal("B.6 is the L2's", state.rip, rip(l2_fault));
@@ -425,6 +452,7 @@ void test_l2(unsigned count) {
   test_exits();
   test_msrs();
   test_controls();
+  test_status_word();
   test_exceptions();
   test_events();
   test_l2_memory();

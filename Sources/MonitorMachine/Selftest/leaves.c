@@ -53,7 +53,7 @@ void test_dispatch(void) {
 
 void i_in(void), i_hlt(void), i_wbinvd(void), i_vmcall(void), i_vmmcall(void), i_seamcall(void), i_ud2(void),
     i_cpuid0(void), i_cpuid2(void), i_cpuid40(void), i_rdmsr1b(void), i_rdmsr6e0(void), i_wrmsr10(void), i_vmxe(void),
-    i_cr4bad(void), i_mceoff(void), i_load(void);
+    i_cr4bad(void), i_mceoff(void), i_load(void), i_lmsw(void), i_clts(void);
 
 static uint64_t reason(void) {
   leaf(3, 0, 0, 0, 0);
@@ -94,11 +94,16 @@ void test_instructions(void) {
       {"G.20 CR4.VMXE raises #VE 28", i_vmxe, 20, 28},
       {"G.20 clearing CR4.MCE raises #VE 28", i_mceoff, 20, 28},
       {"G.20 a reserved bit of CR4 is #GP", i_cr4bad, 13, 0},
+      {"D.1 LMSW is no #VE", i_lmsw, -1, 0},
+      {"D.1 CLTS is no #VE", i_clts, -1, 0},
   };
   for (unsigned index = 0; index < COUNT(cases); index++) {
     int vector = probe(cases[index].code);
     check(cases[index].name, vector == cases[index].vector && (vector != 20 || reason() == cases[index].reason));
   }
+  uint64_t cr0;
+  __asm__ volatile("movq %%cr0, %0\n\tlmsw %w1" : "=&r"(cr0) : "r"(1));
+  check_equal("D.1 they leave MP and PE", cr0 & 15, 3);
   uint64_t cr4;
   __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
   check_equal("G.20 CR4 reads MCE set and VMXE clear", cr4 & 0x2040, 0x40);

@@ -6,7 +6,7 @@
 
 #define MON_INLINE static inline __attribute__((always_inline))
 
-void mon_vmrun(uint64_t registers, uint64_t vmcb, uint64_t host);
+void mon_vmrun(uint64_t registers, uint64_t vmcb);
 
 // Tables, CPUs, memory (support.c).
 void mon_fill_idt(void);
@@ -22,6 +22,7 @@ void mon_online_increment(void);
 uint64_t mon_start_info_address(void);
 uint64_t mon_first_cycles(void);
 uint64_t mon_image_end_address(void);
+void mon_read_configured(uint16_t selector, uint64_t to, uint32_t count);
 
 MON_INLINE void mon_out8(uint16_t port, uint8_t value) {
   __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
@@ -83,7 +84,6 @@ MON_INLINE void mon_enable_vectors(void) {
 /// Routines of their own, so that lint finds vector registers under these names only.
 static __attribute__((noinline, used)) void mon_save_vectors(uint64_t area) { __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory"); }
 static __attribute__((noinline, used)) void mon_restore_vectors(uint64_t area) { __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory"); }
-MON_INLINE void mon_vmsave(uint64_t page) { __asm__ volatile("vmsave %%rax" ::"a"(page) : "memory"); }
 MON_INLINE void mon_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 /// STI takes effect after the next instruction, so an interrupt that was held ends the halt (SDM 2B, STI).
 MON_INLINE void mon_halt(void) { __asm__ volatile("sti; hlt; cli" ::: "memory"); }
