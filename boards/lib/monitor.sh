@@ -102,7 +102,8 @@ monitor_calls_plugin() {
   plugin=(-plugin "$library,out=$qemu_files/count,limit=0,within=0x7f8000000000:0x7fffffffffff$marks")
   plugin[1]+=$(ci/plugin/at "${guest_image%.flat}" cycles=guest_cycles call="guest_$2_leaves" return="guest_$2_returns")
   if [ -z "$vtpm" ]; then return; fi
-  handler=$("$(toolchain llvm-nm)" "$1" | awk '$3 ~ /^\$[es]4VTPM11VTPMServiceV5serve.*YaFTf?/ { print $3 }')
+  handler=$("$(toolchain llvm-nm)" "$1" | awk '
+    $2 == "t" && $3 ~ /11RequestLoop9ProtocolsV5serve.*VTPMService/ && $3 !~ /T[QY][0-9]*_$/ && !found++ { print $3 }')
   [ -z "$handler" ] || plugin[1]+=$(ci/plugin/at "$1" handler="$handler")
 }
 
