@@ -36,7 +36,8 @@ extension Kernel {
       try startSoak(cpu)
       try startTaskCheck(cpu)
       if cpu == .boot, options.has("until", "idle") {
-        let watch = IdleWatch(isIdle: { self.allOthersIdle }, finish: { self.finish() })
+        let watch = Watch(
+          until: { Executor.nothingElseIsReady && self.allOthersIdle }, then: { self.finish() })
         try spawn("until idle", level: 7) { await watch.run() }
       }
     } catch {
@@ -97,20 +98,19 @@ extension Kernel {
   }
 }
 
-// The least urgent task of the boot CPU: ends the machine when all CPUs have nothing left to do. Not
-// generic, so that a task may hold it.
-private final class IdleWatch: @unchecked Sendable {
-  private let isIdle: () -> Bool
-  private let finish: () -> Void
+/// A task that yields until something holds, then acts once. Not generic, so that a task may hold it.
+final class Watch: @unchecked Sendable {
+  private let isTime: () -> Bool
+  private let act: () -> Void
 
-  init(isIdle: @escaping () -> Bool, finish: @escaping () -> Void) {
-    self.isIdle = isIdle
-    self.finish = finish
+  init(until isTime: @escaping () -> Bool, then act: @escaping () -> Void) {
+    self.isTime = isTime
+    self.act = act
   }
 
   nonisolated(nonsending) func run() async {
-    while !(Executor.nothingElseIsReady && isIdle()) { await Leaf.yield() }
-    finish()
+    while !isTime() { await Leaf.yield() }
+    act()
   }
 }
 

@@ -8,7 +8,7 @@ extension Kernel {
   /// and the heap's reserve is drawn on.
   func startLean(_ cpu: CPUIndex) throws(SpawnError) {
     guard cpu == .boot, options.has("lean") else { return }
-    let end = MemoryEnd(isReady: { self.allOthersIdle }, take: { self.takeMemory() })
+    let end = Watch(until: { self.allOthersIdle }, then: { self.takeMemory() })
     try spawn("memory end", level: 7) { await end.run() }
   }
 
@@ -24,21 +24,5 @@ extension Kernel {
     platform.console.write(isDrawn ? "lean: no memory left, " : "lean: memory is not used up, ")
     platform.console.write(decimal: heap.shortfall)
     platform.console.line(" pages needed")
-  }
-}
-
-// Not generic, so that a task may hold it.
-private final class MemoryEnd: @unchecked Sendable {
-  private let isReady: () -> Bool
-  private let take: () -> Void
-
-  init(isReady: @escaping () -> Bool, take: @escaping () -> Void) {
-    self.isReady = isReady
-    self.take = take
-  }
-
-  nonisolated(nonsending) func run() async {
-    while !isReady() { await Leaf.yield() }
-    take()
   }
 }
