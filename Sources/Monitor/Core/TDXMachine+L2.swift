@@ -177,7 +177,7 @@ extension TDXMachine {
     } else if field(index, vm, .secondaryControls).bit(9), let apic = virtualAPIC(index, vm) {
       if let vector = apic.recognized {
         word |= TDXControls.windowRequest | UInt64(vector) << 32
-        if isOpen { processors[index].offered = vector }
+        if isOpen { processors[index].offered = InterruptOffer(vector, to: cpu) }
       } else if apic.heldByTaskPriority != nil {
         isHeld = true
       }
@@ -199,22 +199,20 @@ extension TDXMachine {
     if old != new { cpu[VMCB.interceptExceptions] = new }
   }
 
-  /// Finds out what became of the interrupt that VM `vm` was offered at its entry: V_IRQ stands if it was not taken, and
-  /// EXITINTINFO has the vector if the exit broke its delivery off.
+  /// Books what became of the interrupt that VM `vm` was offered at its entry.
   func settleOffer(_ index: Int, _ vm: Int) {
-    guard let vector = processors[index].offered else { return }
+    guard let offer = processors[index].offered else { return }
     processors[index].offered = nil
-    let cpu = cpu(index, vm: vm)
-    let event = cpu[VMCB.exitIntInfo]
-    let isBrokenOff = event.bit(31) && event & 0x7FF == UInt64(vector)
-    let isTaken = isBrokenOff || !cpu[VMCB.virtualInterrupt].bit(8)
+    var cpu = cpu(index, vm: vm)
+    let outcome = offer.outcome(cpu)
+    if outcome == .brokenOff { cpu[VMCB.exitIntInfo] = UInt64(offer.vector) | 1 << 31 }
     if vm == 0 {
-      if isTaken {
-        processors[index].interrupts.accept(vector)
+      if outcome == .left {
+        processors[index].interrupts.withdraw(offer.vector)
       } else {
-        processors[index].interrupts.withdraw(vector)
+        processors[index].interrupts.accept(offer.vector)
       }
-    } else if isTaken, var apic = virtualAPIC(index, vm) {
+    } else if outcome != .left, var apic = virtualAPIC(index, vm) {
       _ = apic.deliver()
       processors[index].interruptStatus = apic.status
     }

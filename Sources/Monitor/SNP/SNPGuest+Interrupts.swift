@@ -116,6 +116,7 @@ extension SNPGuest {
 
   /// Fills EVENTINJ and the interrupt window for the entry.
   func injectEvents(_ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>) {
+    cpu.restoreShadow(self, markBit: cMask)
     let priority = withAPIC(index, vmpl) { $0.taskPriority >> 4 } ?? 0
     var word = SNPControls.interruptMasking | UInt64(priority)
     let mode = machine.features(index, vmpl, hardware)
