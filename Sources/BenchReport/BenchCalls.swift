@@ -30,6 +30,10 @@ public struct BenchCalls: Sendable {
     public var calls: [Call]
     /// How many calls there were.
     public var count: UInt64
+    /// The most instructions between two moments at which other tasks, or the guest, could run.
+    public var longestSlice: UInt64
+    /// How many such stretches there were.
+    public var slices: UInt64
   }
 
   /// In the order of the guest's own figures.
@@ -43,8 +47,8 @@ public struct BenchCalls: Sendable {
     var locked: [UInt64]?
   }
 
-  /// Reads the plugin's lines: of the first CPU, and of marks named `cycles`, `call`, `take`, `handler`, `answer` and
-  /// `return`.
+  /// Reads the plugin's lines: of the first CPU, and of marks named `cycles`, `call`, `take`, `handler`, `rest`, `answer`
+  /// and `return`.
   public init(_ text: [UInt8]) throws(BenchError) {
     let decoder = JSONDecoder()
     var reader = Reader()
@@ -67,6 +71,9 @@ public struct BenchCalls: Sendable {
     var first: (count: UInt64, locked: UInt64)?
     var calls: [Call] = []
     var returns: UInt64 = 0
+    var slices: (longest: UInt64, count: UInt64) = (0, 0)
+    /// Where the present slice began.
+    var slice: UInt64?
     /// The counts at the present call's marks.
     var call: UInt64?
     var take: UInt64?
@@ -81,22 +88,33 @@ public struct BenchCalls: Sendable {
         looks += 1
         if looks % 4 == 3 {
           first = (count, locked)
-          (calls, returns) = ([], 0)
+          (calls, returns, slices) = ([], 0, (0, 0))
         } else if looks % 4 == 0, let first {
           self.first = nil
           return Section(
-            instructions: count &- first.count, locked: locked &- first.locked, calls: calls, count: returns)
+            instructions: count &- first.count, locked: locked &- first.locked, calls: calls, count: returns,
+            longestSlice: slices.longest, slices: slices.count)
         }
       case "call":
         call = count
+        slice = count
         (take, handler, answer) = (nil, nil, nil)
       case "take": if take == nil { take = count }
       case "handler": if take != nil, handler == nil { handler = count }
       case "answer": if take != nil, answer == nil { answer = count }
-      case "return": finish(count)
+      case "rest": endSlice(count, next: count)
+      case "return":
+        endSlice(count, next: nil)
+        finish(count)
       default: break
       }
       return nil
+    }
+
+    private mutating func endSlice(_ count: UInt64, next: UInt64?) {
+      guard let slice else { return }
+      slices = (max(slices.longest, count &- slice), slices.count + 1)
+      self.slice = next
     }
 
     private mutating func finish(_ count: UInt64) {
@@ -114,7 +132,8 @@ public struct BenchCalls: Sendable {
   public var text: String {
     var out = ""
     for (index, section) in sections.enumerated() {
-      out += "kernel \(index + 1) \(section.instructions) locked \(section.locked)\n"
+      out += "kernel \(index + 1) \(section.instructions) locked \(section.locked) "
+      out += "slices \(section.slices) longest \(section.longestSlice)\n"
     }
     for (name, section) in named {
       guard let call = Self.commonest(section.calls) else { continue }

@@ -31,6 +31,8 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   // Every access is within `lock`.
   private var count: UInt64 = 0
   private var free: UInt64 = 0
+  // Every free frame belongs to a record below this one, so that a guest's withdrawals pass each record once.
+  private var freeBelow: UInt64 = 0
   private var tell: ((Bool) -> Void)?
 
   /// No frames; `records` is a frame of the kernel's own, and `memory` reaches the guest's window.
@@ -83,18 +85,19 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
 
   private func insert(_ word: UInt64) {
     let place = rank(word >> 12)
-    var index = count
-    while index > place {
-      setRecord(index, record(index &- 1))
-      index &-= 1
-    }
+    move(from: place, to: place &+ 1, count: count &- place)
     setRecord(place, word)
     count &+= 1
   }
 
   private func remove(_ place: UInt64) {
     count &-= 1
-    for index in place..<count { setRecord(index, record(index &+ 1)) }
+    move(from: place &+ 1, to: place, count: count &- place)
+  }
+
+  private func move(from first: UInt64, to target: UInt64, count: UInt64) {
+    memory.move(
+      records.advanced(by: first &* 8), to: records.advanced(by: target &* 8), wordCount: count)
   }
 
   private func ownerOf(_ number: UInt64) -> FrameOwner {
@@ -115,6 +118,7 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
 
   private func change(_ amount: UInt64, isMore: Bool) {
     let before = free
+    if isMore { freeBelow = count }
     free = isMore ? free &+ amount : free &- amount
     if (before == 0) != (free == 0) { tell?(free != 0) }
   }
@@ -155,17 +159,23 @@ public final class DepositedFrames<Memory: PhysicalMemory & Sendable, Hint: Spin
   @inline(never) public func takeBack() -> PhysicalAddress? {
     lock.withLock {
       guard free > 0 else { return nil }
-      var index = count
-      while index > 0 {
-        index &-= 1
+      while freeBelow > 0 {
+        let index = freeBelow &- 1
         let word = record(index)
         guard let run = run(word) else {
-          guard single(word) == .free else { continue }
+          guard single(word) == .free else {
+            freeBelow = index
+            continue
+          }
           remove(index)
+          freeBelow = index
           change(1, isMore: false)
           return first(word).guestPage
         }
-        guard let frame = run.lastFree else { continue }
+        guard let frame = run.lastFree else {
+          freeBelow = index
+          continue
+        }
         run.set(frame.number, .firmware)
         if run.presentCount == 0 {
           // The first frame has nothing to tell of any more and is a free one like others.

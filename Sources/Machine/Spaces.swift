@@ -116,4 +116,12 @@ public struct DirectMemory: PhysicalMemory, Sendable {
     guard count <= UInt64(Int.max), let pointer = unsafe pointer(address, Int(count)) else { return }
     unsafe pointer.initializeMemory(as: UInt8.self, repeating: 0, count: Int(count))
   }
+
+  /// Copies words.
+  public func move(_ source: PhysicalAddress, to target: PhysicalAddress, wordCount: UInt64) {
+    guard wordCount <= 1 << 40, let from = unsafe pointer(source, Int(wordCount) &* 8),
+      let to = unsafe pointer(target, Int(wordCount) &* 8)
+    else { return }
+    unsafe to.copyMemory(from: from, byteCount: Int(wordCount) &* 8)
+  }
 }

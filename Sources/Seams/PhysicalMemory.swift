@@ -18,4 +18,16 @@ public protocol PhysicalMemory {
     _ value: Value, at address: PhysicalAddress)
   /// Fills `count` bytes from `address` with zeros.
   func zero(_ address: PhysicalAddress, count: UInt64)
+  /// Copies `count` words of 8 bytes; the two places may overlap.
+  func move(_ source: PhysicalAddress, to target: PhysicalAddress, wordCount: UInt64)
+}
+
+extension PhysicalMemory {
+  /// Word by word, from the end that overlaps last.
+  public func move(_ source: PhysicalAddress, to target: PhysicalAddress, wordCount: UInt64) {
+    for step in 0..<wordCount {
+      let offset = (source.rawValue < target.rawValue ? wordCount &- 1 &- step : step) &* 8
+      store(load(UInt64.self, at: source.advanced(by: offset)), at: target.advanced(by: offset))
+    }
+  }
 }

@@ -39,7 +39,7 @@ private func section(
     #expect(section.calls.count == 200)
     #expect(
       section.calls.allSatisfy { $0.whole == 300 && $0.exit == 99 && $0.handler == 62 && $0.entry == 139 })
-    #expect(calls.text.contains("kernel 1 60000 locked 0"))
+    #expect(calls.text.contains("kernel 1 60000 locked 0 slices 200 longest 300\n"))
     #expect(
       calls.text.contains("L10 query: a 99, b and c 62, d 139, whole 300 instructions, in 200 of 200 calls"))
   }
@@ -61,6 +61,24 @@ private func section(
     marks.insert(contentsOf: others, at: 3)
     let section = try #require(BenchCalls(lines(marks)).sections.first)
     #expect(section.calls.count == 200 && section.count == 202)
+  }
+
+  @Test
+  func `a call's slices end where other tasks could run, and the longest is told (design.md, "The runtime")`()
+    throws
+  {
+    // One call of 700,000 instructions in slices of 200,000, 250,001 and 249,999, and one of 5.
+    var marks = section(1, from: 0, (1, 2, 2))
+    let call: [(name: String, count: UInt64)] = [
+      ("call", 10), ("take", 110), ("rest", 200_010), ("rest", 450_011), ("answer", 700_000),
+      ("return", 700_010),
+    ]
+    marks.insert(contentsOf: call, at: 3)
+    let section = try #require(BenchCalls(lines(marks)).sections.first)
+    #expect(section.slices == 4 && section.longestSlice == 250_001)
+    // What the guest executes between its calls is in none.
+    let without = marks.filter { $0.name != "rest" }
+    #expect(try BenchCalls(lines(without)).sections.first?.longestSlice == 700_000)
   }
 
   @Test func `a truncated file, a foreign one and one without calls are refused`() throws {

@@ -133,6 +133,23 @@ private struct Machine {
     }
   }
 
+  @Test func aWithdrawalFindsWhatIsFreeBelowAndAboveWhatIsUsed() throws {
+    let machine = try Machine()
+    // From the last on, so that each record goes before all others.
+    for number in (1...UInt64(8)).reversed() {
+      #expect(machine.deposits.add(at(number * page), pageCount: 1))
+    }
+    let run = try machine.deposits.allocate(count: 8, .heap, rest: .heap)
+    for step in [2, 6, 0, 7] as [UInt64] {
+      try machine.deposits.release(Frame(number: run.number + step), .heap)
+      #expect(machine.deposits.takeBack() == at((step + 1) * page))
+      #expect(machine.deposits.takeBack() == nil)
+    }
+    #expect(machine.deposits.add(at(9 * page), pageCount: 1) && machine.deposits.add(at(page), pageCount: 1))
+    #expect([machine.deposits.takeBack(), machine.deposits.takeBack()] == [at(9 * page), at(page)])
+    #expect(machine.deposits.owner(of: Frame(number: run.number + 1)) == .heap)
+  }
+
   @Test func aFullBookRefuses() throws {
     let machine = try Machine()
     for number in 0..<Deposits.capacity { #expect(machine.deposits.add(at(number * 2 * page), pageCount: 1)) }

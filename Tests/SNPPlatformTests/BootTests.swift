@@ -104,6 +104,17 @@ import X86
     #expect(host.refusal() == .general)
   }
 
+  @Test(
+    "With vTOM the measured boundary is the mask of shared addresses and no entry has a bit, whatever the host names"
+  )
+  func virtualTOM() throws {
+    let host = ModelHost.withVirtualTOM()
+    let platform = try host.boot()
+    #expect(platform.privacy == PrivacyBits(sharedMask: 1 << 46))
+    try platform.claim()
+    #expect(host.machine.memory.breaches.count == 0)
+  }
+
   @Test("A host without SNP or without #HV ends the VM with set 0 code 2")
   func features() {
     for answer in [

@@ -448,6 +448,15 @@ struct Ticks: CycleCounter, Sendable {
 typealias TestPlatform = SNPPlatform<ModelHardware, ModelMemory, Ticks>
 
 extension ModelHost {
+  /// A guest that runs with vTOM: the measured boundary is bit 46, and the host names no C-bit.
+  static func withVirtualTOM() -> ModelHost {
+    let host = ModelHost()
+    host.status |= SEVFeatures.vTOM.status
+    host.store64(base + 0x28, 1 << 46)
+    host.lie = { $0.code == .infoRequest ? .info(maximum: 2, minimum: 2, cBit: 0) : nil }
+    return host
+  }
+
   func boot() throws(TerminationReason) -> TestPlatform {
     try SNPPlatform(
       hardware: ModelHardware(host: self), memory: ModelMemory(self), cycles: Ticks(),

@@ -8,9 +8,8 @@ import X86
 
 @Suite struct ProcessorTests {
   private func started(
-    _ first: UInt64 = 1536
+    _ first: UInt64 = 1536, _ host: ModelHost = ModelHost()
   ) throws -> (ModelHost, ProcessorCaller<ModelHardware>, TestPlatform) {
-    let host = ModelHost()
     let platform = try host.boot()
     try platform.claim()
     var list = ProcessorList(boot: APICID(rawValue: 0))
@@ -55,6 +54,18 @@ import X86
     #expect(host.load64(page + UInt64(VMSAField.cs)) == 0xFFFF_FFFF_0A9B_0008)
     #expect(host.load64(page + UInt64(VMSAField.sevFeatures)) == 0x29)
     #expect(host.machine.memory.breaches.count == 0)
+  }
+
+  @Test("With vTOM the other CPUs start with the same boundary and feature (B.1, B.2)")
+  func virtualTOM() throws {
+    let (host, caller, _) = try started(1536, .withVirtualTOM())
+    caller.sendInit(CPUIndex(1))
+    caller.sendStartUp(CPUIndex(1))
+    // The model's hardware has no vTOM, so it refuses to run the state, which is right in memory.
+    #expect(host.created.count == 1)
+    let page = UInt64(1538) << 12
+    #expect(host.load64(page + UInt64(VMSAField.virtualTOM)) == 1 << 46)
+    #expect(host.load64(page + UInt64(VMSAField.sevFeatures)) & SEVFeatures.vTOM.rawValue != 0)
   }
 
   @Test("No state lies on a 2 MiB boundary, wherever the pages begin (D.62)")

@@ -26,6 +26,9 @@ struct Bench {
     return guest_cycles() &- first &- own
   }
 
+  /// A figure of what one call takes, repetitions included.
+  func section(_ name: String, _ body: () -> Void) { figure(name, ticks(body)) }
+
   func run(_ tally: inout Tally) {
     let rounds: UInt64 = 1000
     let version = ProtocolQuery.rcx(.core, version: 1)
@@ -59,6 +62,7 @@ struct Bench {
     commands(rounds, &isGood)
     pages(&isGood)
     large(&isGood)
+    LongCalls(port: port, bench: self).run(&isGood)
     tally.check(78, isGood, "every measured call succeeds", on: report)
   }
 
@@ -101,10 +105,14 @@ struct Bench {
   }
 
   /// As much of 1 GiB as there is above 512 MiB, in pages of 2 MiB.
-  private func large(_ isGood: inout Bool) {
+  var largePages: (first: UInt64, count: UInt64) {
     let first: UInt64 = 0x2000_0000
-    guard port.header.memoryEnd > first else { return }
-    let count = min(512, (port.header.memoryEnd &- first) >> 21)
+    return (first, port.header.memoryEnd > first ? min(512, (port.header.memoryEnd &- first) >> 21) : 0)
+  }
+
+  private func large(_ isGood: inout Bool) {
+    let (first, count) = largePages
+    guard count > 0 else { return }
     // Where Linux and OVMF put it.
     let list = port.area &+ 8
     var done: UInt64 = 0

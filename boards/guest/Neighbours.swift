@@ -86,7 +86,7 @@ struct Neighbours {
 
   // MARK: vCPUs
 
-  private func fill(
+  func fill(
     _ page: UInt64, index: Int, level: UInt64? = nil, efer: UInt64 = 0x1D00, features: UInt64? = nil
   ) {
     for offset in 0..<UInt64(512) { guest_store(page &+ 8 &* offset, 0) }

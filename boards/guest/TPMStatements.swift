@@ -52,9 +52,32 @@ struct TPMStatements {
 
   /// TPM2_CreatePrimary in the null hierarchy of a key for HMAC with SHA-256, which stays loaded.
   func makeKey() -> ResultCode {
+    makePrimary([0, 8, 0, 0x0B, 0, 4, 0, 0x72, 0, 0, 0, 5, 0, 0x0B, 0, 0])
+  }
+
+  /// TPM2_CreatePrimary in the null hierarchy by the TPMT_PUBLIC `template`, of less than 200 bytes.
+  func makePrimary(_ template: [UInt8]) -> ResultCode {
     let authorization: [UInt8] = [0x40, 0, 0, 7, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]
-    let template: [UInt8] = [0, 16, 0, 8, 0, 0x0B, 0, 4, 0, 0x72, 0, 0, 0, 5, 0, 0x0B, 0, 0]
-    return send([0x80, 2, 0, 0, 0, 57, 0, 0, 1, 0x31] + authorization + template + [0, 0, 0, 0, 0, 0])
+    let count = UInt8(truncatingIfNeeded: template.count)
+    return send(
+      [0x80, 2, 0, 0, 0, 41 &+ count, 0, 0, 1, 0x31] + authorization + [0, count] + template + [
+        0, 0, 0, 0, 0, 0,
+      ])
+  }
+
+  /// TPM2_FlushContext of the first object.
+  func flushKey() -> ResultCode { send([0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x65, 0x80, 0, 0, 0]) }
+
+  /// TPM2_Hash with SHA-256 of 1,024 bytes, the most that one command takes.
+  func hash() -> ResultCode {
+    send(
+      [0x80, 1, 0, 0, 4, 0x12, 0, 0, 1, 0x7D, 4, 0] + [UInt8](repeating: 0x5A, count: 1024)
+        + [0, 0x0B, 0x40, 0, 0, 7])
+  }
+
+  /// The longest command there can be; the TPM refuses what lies behind TPM2_GetRandom's parameter.
+  func longest() -> ResultCode {
+    send([0x80, 1, 0, 0, 0x0F, 0xF7, 0, 0, 1, 0x7B, 0, 16] + [UInt8](repeating: 0, count: 4075))
   }
 
   func run(_ tally: inout Tally) {

@@ -97,14 +97,12 @@ monitor_run() {
 # monitor_calls_plugin IMAGE: has the plugin count the kernel's instructions whenever the test guest reads its counter, and
 # where a call passes from part to part. `marks` holds the board's marks of where the kernel looks at the call and answers.
 monitor_calls_plugin() {
-  local library handler
+  local library
   library=$(ci/plugin/build) || die 6 "the plugin that counts instructions does not build: it needs clang and lld"
   plugin=(-plugin "$library,out=$qemu_files/count,limit=0,within=0x7f8000000000:0x7fffffffffff$marks")
-  plugin[1]+=$(ci/plugin/at "${guest_image%.flat}" cycles=guest_cycles call="guest_$2_leaves" return="guest_$2_returns")
-  if [ -z "$vtpm" ]; then return; fi
-  handler=$("$(toolchain llvm-nm)" "$1" | awk '
-    $2 == "t" && $3 ~ /11RequestLoop9ProtocolsV5serve.*VTPMService/ && $3 !~ /T[QY][0-9]*_$/ && !found++ { print $3 }')
-  [ -z "$handler" ] || plugin[1]+=$(ci/plugin/at "$1" handler="$handler")
+  plugin[1]+=$(ci/plugin/at "${guest_image%.flat}" cycles=guest_cycles call="guest_$2_leaves" return="guest_$2_returns") &&
+    plugin[1]+=$(ci/plugin/at "$1" 'rest~11RequestLoop5SliceV5begin' ${vtpm:+'handler~11RequestLoop9ProtocolsV5serve.*VTPMService'}) ||
+    die 6 "the images have no marks"
 }
 
 # monitor_calls: prints what the plugin counted of a guest's calls.

@@ -12,14 +12,6 @@ enum TDXControls {
     | 1 << 29 | 1 << 31
   /// Intercepts of word 0x010: all of SVM's instructions, VMMCALL, ICEBP, WBINVD, MONITOR, MWAIT.
   static let second: UInt64 = 0x7F | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11
-  /// V_INTR_MASKING, bit 24 of word 0x060.
-  static let interruptMasking: UInt64 = 1 << 24
-  /// V_IRQ with the highest priority, whatever V_TPR.
-  static let windowRequest: UInt64 = 1 << 8 | 0xF << 16 | 1 << 20
-  /// The intercept of V_IRQ: bit 4 of word 0x00C, above the exceptions of 0x008.
-  static let windowIntercept: UInt64 = 1 << 36
-  /// Writes of CR8: QEMU 7.2 fails an assertion of its own when a guest writes CR8 while V_IRQ is set.
-  static let cr8Writes: UInt64 = (1 << 8) << 16
   /// Writes of CR0 and CR4 (bits 31:16 of the first word).
   static let controlWrites: UInt64 = (1 << 0 | 1 << 4) << 16
   /// EFER.SVME, which VMRUN wants and a guest never sees.
@@ -36,7 +28,7 @@ enum TDXControls {
     cpu[VMCB.ioMap] = ioMap.address
     cpu[VMCB.msrMap] = msrMap.address
     cpu[VMCB.asid] = UInt64(vm + 1)
-    cpu[VMCB.virtualInterrupt] = interruptMasking
+    cpu[VMCB.virtualInterrupt] = VirtualInterrupt.masking
     cpu[VMCB.nestedPaging] = 1
     cpu[VMCB.nestedCR3] = root.address
   }

@@ -22,16 +22,15 @@ extension TDXMachine {
       cpu.skip(UInt64(found.length))
       return
     }
-    let new = found.registerValue(cpu)
     if number == 8 {
-      guard new < 16 else {
+      guard let priority = VirtualInterrupt.writePriority(found, &cpu) else {
         raise(index, .generalProtection)
         return
       }
-      processors[index].interrupts.taskPriority = UInt8(truncatingIfNeeded: new) << 4
-      cpu.skip(UInt64(found.length))
+      processors[index].interrupts.taskPriority = priority
       return
     }
+    let new = found.registerValue(cpu)
     let qualification = UInt64(number) | UInt64(found.register.rawValue) << 8
     let decision =
       number == 3

@@ -161,69 +161,41 @@ extension TDXMachine {
     let primary = field(index, vm, .primaryControls)
     let hasEvent = cpu[VMCB.eventInjection].bit(31)
     let isUnblocked = cpu[VMCB.interruptShadow] & 1 == 0 && !hasEvent
-    let isOpen = cpu[VMCB.rflags].bit(9) && isUnblocked
     if primary.bit(22), isUnblocked, !field(index, vm, .interruptibility).bit(3) {
       leaveBeforeEntry(index, vm, .nmiWindow)
       return false
     }
-    var word = TDXControls.interruptMasking | cpu[VMCB.virtualInterrupt] & 15
-    var isHeld = false
-    if primary.bit(2) {
-      if isOpen {
-        leaveBeforeEntry(index, vm, .interruptWindow)
-        return false
-      }
-      word |= TDXControls.windowRequest
-    } else if field(index, vm, .secondaryControls).bit(9), let apic = virtualAPIC(index, vm) {
-      if let vector = apic.recognized {
-        word |= TDXControls.windowRequest | UInt64(vector) << 32
-        if isOpen { processors[index].offered = InterruptOffer(vector, to: cpu) }
-      } else if apic.heldByTaskPriority != nil {
-        isHeld = true
-      }
+    let wantsWindow = primary.bit(2)
+    if wantsWindow, VirtualInterrupt.isOpen(cpu) {
+      leaveBeforeEntry(index, vm, .interruptWindow)
+      return false
     }
-    cpu[VMCB.virtualInterrupt] = word
-    interceptWindow(&cpu, processors[index].offered == nil)
-    interceptPriority(&cpu, isHeld || word.bit(8), normal: processors[index].l2Intercepts)
+    var vector: UInt8?
+    var isHeld = false
+    if !wantsWindow, field(index, vm, .secondaryControls).bit(9), let apic = virtualAPIC(index, vm) {
+      vector = apic.recognized
+      isHeld = vector == nil && apic.heldByTaskPriority != nil
+    }
+    _ = processors[index].offer.prepare(
+      &cpu, priority: cpu[VMCB.virtualInterrupt], vector: vector, wantsWindow: wantsWindow,
+      watchesPriority: isHeld, intercepts: processors[index].l2Intercepts)
     return true
-  }
-
-  /// Makes V_IRQ exit, or deliver its vector.
-  ///
-  /// Interrupts are delivered by it and not by EVENTINJ, since QEMU (7.2 to 11) remembers the vector of an interrupt that
-  /// it has injected, and raises it once more if its thread is asked to stop before the guest's next event: beside an
-  /// alarm every millisecond one in a hundred came twice.
-  func interceptWindow(_ cpu: inout PageCPU<Hardware>, _ isWanted: Bool) {
-    let old = cpu[VMCB.interceptExceptions]
-    let new = isWanted ? old | TDXControls.windowIntercept : old & ~TDXControls.windowIntercept
-    if old != new { cpu[VMCB.interceptExceptions] = new }
   }
 
   /// Books what became of the interrupt that VM `vm` was offered at its entry.
   func settleOffer(_ index: Int, _ vm: Int) {
-    guard let offer = processors[index].offered else { return }
-    processors[index].offered = nil
     var cpu = cpu(index, vm: vm)
-    let outcome = offer.outcome(cpu)
-    if outcome == .brokenOff { cpu[VMCB.exitIntInfo] = UInt64(offer.vector) | 1 << 31 }
+    guard let (vector, isTaken) = processors[index].offer.settle(&cpu) else { return }
     if vm == 0 {
-      if outcome == .left {
-        processors[index].interrupts.withdraw(offer.vector)
+      if isTaken {
+        processors[index].interrupts.accept(vector)
       } else {
-        processors[index].interrupts.accept(offer.vector)
+        processors[index].interrupts.withdraw(vector)
       }
-    } else if outcome != .left, var apic = virtualAPIC(index, vm) {
+    } else if isTaken, var apic = virtualAPIC(index, vm) {
       _ = apic.deliver()
       processors[index].interruptStatus = apic.status
     }
-  }
-
-  /// Makes writes of CR8 exit while an interrupt waits for the priority, or for a window.
-  func interceptPriority(_ cpu: inout PageCPU<Hardware>, _ isWanted: Bool, normal: UInt64) {
-    let mask = TDXControls.cr8Writes
-    let wanted = isWanted ? mask : normal & mask
-    let old = cpu[VMCB.interceptCR]
-    if old & mask != wanted { cpu[VMCB.interceptCR] = old & ~mask | wanted }
   }
 
   /// An exit without an instruction of the L2: an event that waits for the entry was not delivered.

@@ -227,14 +227,11 @@ extension TDXMachine {
   /// MOV to CR8 while an interrupt waits: TPR virtualization (SDM 3C, 30.1.2).
   private func writePriority(_ index: Int, _ vm: Int, _ found: Instruction) {
     var cpu = cpu(index, vm: vm)
-    let value = found.registerValue(cpu)
-    guard value < 16 else {
+    guard let priority = VirtualInterrupt.writePriority(found, &cpu) else {
       raise(index, .generalProtection, vm: vm)
       return
     }
-    if var apic = virtualAPIC(index, vm) { apic.setTaskPriority(UInt8(truncatingIfNeeded: value) << 4) }
-    cpu[VMCB.virtualInterrupt] = cpu[VMCB.virtualInterrupt] & ~15 | value
-    cpu.skip(UInt64(found.length))
+    if var apic = virtualAPIC(index, vm) { apic.setTaskPriority(priority) }
   }
 
   /// CR0 or CR4 as the L2 reads it: L1's shadow where L1 owns the bit (tdx.md B.3 "CR rule").

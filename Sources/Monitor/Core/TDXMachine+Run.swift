@@ -132,25 +132,15 @@ extension TDXMachine {
     }
     var cpu = cpu(index, vm: vm)
     if vm == 0 {
-      var word =
-        TDXControls.interruptMasking | UInt64(processors[index].interrupts.taskPriority >> 4)
       if processors[index].nmi.isOpen(cpu), processors[index].isNMIPending {
         processors[index].isNMIPending = false
         processors[index].nmi.inject(&cpu)
       }
-      if let vector = processors[index].interrupts.deliverable {
-        let isOpen =
-          cpu[VMCB.rflags].bit(9) && cpu[VMCB.interruptShadow] & 1 == 0
-          && !cpu[VMCB.eventInjection].bit(31)
-        word |= TDXControls.windowRequest | UInt64(vector) << 32
-        if isOpen {
-          processors[index].interrupts.offer(vector)
-          processors[index].offered = InterruptOffer(vector, to: cpu)
-        }
+      let vector = processors[index].interrupts.deliverable
+      let priority = UInt64(processors[index].interrupts.taskPriority >> 4)
+      if processors[index].offer.prepare(&cpu, priority: priority, vector: vector), let vector {
+        processors[index].interrupts.offer(vector)
       }
-      cpu[VMCB.virtualInterrupt] = word
-      interceptWindow(&cpu, processors[index].offered == nil)
-      interceptPriority(&cpu, word.bit(8), normal: 0)
     }
     setAlarm(index)
     account(index)

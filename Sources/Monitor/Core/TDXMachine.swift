@@ -50,7 +50,7 @@ struct TDXProcessor: Sendable {
   /// Interrupts of L1.
   var interrupts = InterruptState()
   /// The interrupt that the VM that runs was offered at its entry.
-  var offered: InterruptOffer?
+  var offer = VirtualInterrupt()
   /// L1's APIC timer, which the host runs at 25 MHz, the crystal of CPUID leaf 0x15.
   var timer = LocalTimer()
   /// What the host answers a TDVMCALL that it has not finished.

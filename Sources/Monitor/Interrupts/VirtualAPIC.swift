@@ -114,6 +114,15 @@ public struct VirtualAPIC: Equatable, Sendable {
     return vector
   }
 
+  /// The processor is offered `vector`, which may be requested again before it is known whether it was taken.
+  public mutating func offer(_ vector: UInt8) { requested[vector] = false }
+
+  /// The processor has taken the vector that it was offered.
+  public mutating func accept(_ vector: UInt8) { inService[vector] = true }
+
+  /// It has not.
+  public mutating func withdraw(_ vector: UInt8) { requested[vector] = true }
+
   /// Ends the service of the highest vector.
   public mutating func endOfInterrupt() -> UInt8? {
     guard let vector = inService.highest else { return nil }

@@ -11,10 +11,6 @@ enum SNPControls {
     | 1 << 31
   /// All of SVM's instructions, VMMCALL, ICEBP, WBINVD, MONITOR, MWAIT; XSETBV is the guest's.
   private static let second: UInt64 = 0x7F | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11
-  /// V_INTR_MASKING, bit 24 of word 0x060.
-  static let interruptMasking: UInt64 = 1 << 24
-  /// V_IRQ with the highest priority, whatever V_TPR.
-  static let windowRequest: UInt64 = 1 << 8 | 0xF << 16 | 1 << 20
 
   /// Sets intercepts, maps and nested paging; everything else of the control area is zero.
   static func fill(
@@ -28,7 +24,7 @@ enum SNPControls {
     cpu[VMCB.ioMap] = ioMap.address
     cpu[VMCB.msrMap] = msrMap.address
     cpu[VMCB.asid] = UInt64(level.rawValue) + 1
-    cpu[VMCB.virtualInterrupt] = interruptMasking
+    cpu[VMCB.virtualInterrupt] = VirtualInterrupt.masking
     cpu[VMCB.nestedPaging] = 1
   }
 }

@@ -23,6 +23,7 @@ extension SNPGuest {
       resumeFrame(index, vmpl)
       leave(index, vmpl, .interrupt)
     case .nmi, .virtualInterrupt: cpu.resumeDelivery()
+    case .cr8Write: writePriority(index, vmpl)
     case .iret: processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.returns(&cpu)
     case .hlt:
       cpu.skip(1)
@@ -92,6 +93,19 @@ extension SNPGuest {
     case .tlbsync: synchronize(index, vmpl)
     default: raise(index, vmpl, Vector.invalidOpcode)
     }
+  }
+
+  /// MOV to CR8 while an interrupt waits.
+  private func writePriority(_ index: Int, _ vmpl: VMPL) {
+    var cpu = cpu(index, vmpl)
+    guard let found = instruction(index, vmpl) else {
+      stop(.crashed, index, "no instruction that touches CR8")
+    }
+    guard let priority = VirtualInterrupt.writePriority(found, &cpu) else {
+      raise(index, vmpl, Vector.generalProtection, errorCode: 0)
+      return
+    }
+    withAPIC(index, vmpl) { $0.setTaskPriority(priority) }
   }
 
   private func vmmcall(_ index: Int, _ vmpl: VMPL) {

@@ -114,12 +114,11 @@ extension SNPGuest {
     }
   }
 
-  /// Fills EVENTINJ and the interrupt window for the entry.
+  /// Fills EVENTINJ and V_IRQ for the entry.
   func injectEvents(_ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>) {
     cpu.restoreShadow(self, markBit: cMask)
-    let priority = withAPIC(index, vmpl) { $0.taskPriority >> 4 } ?? 0
-    var word = SNPControls.interruptMasking | UInt64(priority)
     let mode = machine.features(index, vmpl, hardware)
+    var vector: UInt8?
     if mode.contains(.restrictedInjection) {
       ringDoorbell(index, vmpl, &cpu)
     } else if mode.contains(.alternateInjection) {
@@ -129,28 +128,27 @@ extension SNPGuest {
         cpu[VMCB.eventInjection] = event.rawValue
       }
     } else {
-      injectPlain(index, vmpl, &cpu, &word)
+      injectNMI(index, vmpl, &cpu)
+      vector = withAPIC(index, vmpl) { $0.pending } ?? nil
     }
-    cpu[VMCB.virtualInterrupt] = word
+    let priority = withAPIC(index, vmpl) { $0.taskPriority >> 4 } ?? 0
+    if processors[index].offer.prepare(&cpu, priority: UInt64(priority), vector: vector), let vector {
+      withAPIC(index, vmpl) { $0.offer(vector) }
+    }
   }
 
-  private func injectPlain(
-    _ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>, _ word: inout UInt64
-  ) {
-    guard !cpu[VMCB.eventInjection].bit(31) else { return }
+  private func injectNMI(_ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>) {
     let isOpen = processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.isOpen(cpu) ?? false
-    if isOpen, withAPIC(index, vmpl, { $0.isNMIPending }) ?? false {
-      withAPIC(index, vmpl) { $0.isNMIPending = false }
-      processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.inject(&cpu)
-      return
-    }
-    guard let vector = withAPIC(index, vmpl, { $0.pending }) ?? nil else { return }
-    if cpu[VMCB.rflags].bit(9), cpu[VMCB.interruptShadow] & 1 == 0 {
-      withAPIC(index, vmpl) { _ = $0.acknowledge() }
-      cpu.inject(vector: vector, type: 0)
-    } else {
-      word |= SNPControls.windowRequest | UInt64(vector) << 32
-    }
+    guard isOpen, withAPIC(index, vmpl, { $0.isNMIPending }) ?? false else { return }
+    withAPIC(index, vmpl) { $0.isNMIPending = false }
+    processors[index].levels[Int(vmpl.rawValue & 3)]?.nmi.inject(&cpu)
+  }
+
+  /// Finds out what became of the interrupt that a level was offered at its entry.
+  func settleOffer(_ index: Int, _ vmpl: VMPL) {
+    var cpu = cpu(index, vmpl)
+    guard let (vector, isTaken) = processors[index].offer.settle(&cpu) else { return }
+    withAPIC(index, vmpl) { if isTaken { $0.accept(vector) } else { $0.withdraw(vector) } }
   }
 
   /// Restricted injection: vectors go through the doorbell, and #HV is all that is injected (reference B.5.3).

@@ -20,6 +20,7 @@ extension SNPGuest {
     processors[index].clock.exited(hardware.timeStamp())
     processors[index].exitCount &+= 1
     let vmpl = level(index)
+    settleOffer(index, vmpl)
     let priority = UInt8(truncatingIfNeeded: cpu(index, vmpl)[VMCB.virtualInterrupt] & 15)
     // CR8 is V_TPR while a guest runs (APM 2, 15.21.1).
     withAPIC(index, vmpl) { if priority != $0.taskPriority >> 4 { $0.setTaskPriority(priority << 4) } }

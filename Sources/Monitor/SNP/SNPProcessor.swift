@@ -38,6 +38,8 @@ struct SNPProcessor {
   var levels = InlineArray<4, SNPLevel?>(repeating: nil)
   /// The level whose x87 and SSE state the physical CPU holds.
   var vectorLevel: VMPL?
+  /// The interrupt that the level that runs was offered at its entry.
+  var offer = VirtualInterrupt()
   /// Whether the physical CPU is inside the guest.
   var isInGuest = false
   /// Exits so far.
