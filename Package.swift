@@ -33,6 +33,13 @@ func tests(of name: String, _ also: [Target.Dependency] = []) -> Target {
 /// The runtime's entry points are leaves of a few dozen instructions: no frame pointers there.
 let runtimeFlags: [String] = ["-Xcc", "-fomit-frame-pointer"]
 
+// A kernel is built without SSE, so its Crypto has the portable code only.
+#if arch(x86_64)
+  let hasInstructions = !isBare
+#else
+  let hasInstructions = false
+#endif
+
 // One line per room; the arrows of ARCHITECTURE.md. `ci/lint` checks imports against this table.
 let rooms: [Target] = [
   room("Bits"),
@@ -71,7 +78,9 @@ let rooms: [Target] = [
   room("SVSMProtocol", ["Bits"]),
   room("Model", ["Bits", "Crypto", "SNP", "SVSMProtocol", "TDX"], exclude: ["README.md"]),
   room("IGVM", ["Bits"]),
-  room("Crypto", ["Bits"], settings: lifetimes),
+  room(
+    "Crypto", ["Bits"] + (hasInstructions ? ["CryptoInstructions"] : []),
+    settings: lifetimes + (hasInstructions ? [.define("APUS_CRYPTO_INSTRUCTIONS")] : [])),
   room("Measurement", ["Bits", "IGVM", "Crypto", "SNP"]),
   room("Launch", ["Bits"]),
   room("ImageBuilder", ["Bits", "IGVM", "Launch", "Crypto"]),
@@ -198,6 +207,7 @@ let bareOnly: [Target] =
   ]
 
 let hostedOnly: [Target] = [
+  .target(name: "CryptoInstructions"),
   .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
   tests(of: "Bits"),
   hostedTasks,

@@ -72,10 +72,10 @@ protocol LongRequest {
 final class Memo {
   let object: TPMObject?
   var bytes: [UInt8]
-  var source: HMACDRBG?
-  let drbg: HMACDRBG
+  var source: RandomPool?
+  var drbg: RandomPool
 
-  init(_ object: TPMObject?, _ bytes: [UInt8], _ source: HMACDRBG?, drbg: HMACDRBG) {
+  init(_ object: TPMObject?, _ bytes: [UInt8], _ source: RandomPool?, drbg: RandomPool) {
     self.object = object
     self.bytes = bytes
     self.source = source
@@ -85,6 +85,7 @@ final class Memo {
   deinit {
     bytes.wipe()
     source?.wipe()
+    drbg.wipe()
   }
 }
 
@@ -145,7 +146,7 @@ extension TPMEngine {
   /// `forgets` says that what needed the results since the last memo is not run again.
   @inline(never)
   mutating func remember(
-    _ object: TPMObject? = nil, bytes: [UInt8] = [], source: HMACDRBG? = nil, forgets: Bool = false
+    _ object: TPMObject? = nil, bytes: [UInt8] = [], source: RandomPool? = nil, forgets: Bool = false
   ) -> Stop {
     while forgets, let last = job.results.last {
       if case .memo = last { break }

@@ -75,7 +75,12 @@ extension TPMEngine {
   @inline(never)
   private mutating func complete(_ answer: PendingAnswer) throws(Stop) {
     let context = answer.context
-    if context.sessions.isEmpty { endExclusivity(context) } else { try finishSessions(answer) }
+    if context.hasSessions {
+      try finishSessions(answer)
+    } else {
+      endExclusivity(context)
+      for _ in 0..<context.sessions.count { answerPassword() }
+    }
     auditCommand(context, answer.start..<answer.end)
     if let handle = context.flushes, let slot = slotIndex(handle) { clear(slot: slot) }
     out.patch32(2, UInt32(truncatingIfNeeded: out.count))

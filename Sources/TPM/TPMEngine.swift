@@ -10,8 +10,8 @@ import Crypto
 public struct TPMEngine {
   var persistent = Persistent()
   var volatile = Volatile()
-  var drbg: HMACDRBG
-  var job = Job()
+  var drbg: RandomPool
+  var job: Job
   var out = Writer(reserving: Limits.responseSize)
   /// Milliseconds since power-on.
   var time: UInt64 = 0
@@ -30,7 +30,8 @@ public struct TPMEngine {
     persistent.banks = banks.rawValue & 0b1111
     persistent.activeBanks = persistent.banks
     let none = InlineArray<1, UInt8>(repeating: 0)
-    drbg = HMACDRBG(entropy: entropy, nonce: none.span, personalization: none.span)
+    drbg = RandomPool(HMACDRBG(entropy: entropy, nonce: none.span, personalization: none.span))
+    job = Job(drbg)
     persistent.owner.seed = drbg.bytes(48)
     persistent.owner.proof = drbg.bytes(32)
     persistent.endorsement.seed = drbg.bytes(48)
@@ -58,6 +59,7 @@ public struct TPMEngine {
     abort()
     wipeVolatile()
     volatile = Volatile()
+    drbg.drop()
     volatile.timeEpoch = UInt32(drbg.bytes(4).span)
     powerOnTime = milliseconds
     time = 0
@@ -74,7 +76,7 @@ public struct TPMEngine {
       for entry in answer.context.sessions where !entry.isPassword { flush(session: entry.handle) }
     }
     job.wipe()
-    job = Job()
+    job = Job(drbg)
   }
 
   mutating func wipeVolatile() {
@@ -101,10 +103,9 @@ public struct TPMEngine {
   ///
   /// The bytes are copied by the caller once, from memory nobody else can change meanwhile.
   public mutating func begin(_ command: [UInt8], locality: UInt8, milliseconds: UInt64) {
-    job = Job()
+    job = Job(drbg)
     job.command = command
     job.locality = locality
-    job.drbg = drbg
     let elapsed = milliseconds >= powerOnTime ? milliseconds &- powerOnTime : 0
     time = max(time, elapsed)
     updateClock()
@@ -143,6 +144,8 @@ public struct TPMEngine {
       }
     }
     job.wipe()
+    // What it drew must not be found in the copy that it began with.
+    job.drbg = drbg
     return true
   }
 
@@ -192,7 +195,7 @@ struct Job {
   var command: [UInt8] = []
   var locality: UInt8 = 0
   /// The generator as the command found it: a handler that runs again draws the same bytes.
-  var drbg = HMACDRBG(.sha256, key: Digest(), value: Digest(), requestCounter: 1)
+  var drbg: RandomPool
   var operation: LongOperation?
   var results: [LongResult] = []
   /// The next result to hand out.
@@ -203,6 +206,8 @@ struct Job {
   var answer: PendingAnswer?
   /// No command: the endorsement key is computed.
   var isEndorsementKey = false
+
+  init(_ drbg: RandomPool) { self.drbg = drbg }
 
   mutating func wipe() {
     command.wipe()

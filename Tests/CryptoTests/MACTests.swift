@@ -81,13 +81,41 @@ import Testing
     let none: [UInt8] = []
     var bigSpan = big.mutableSpan
     #expect(throws: RandomError.requestTooLarge) { try drbg.generate(into: &bigSpan, additional: none.span) }
-    drbg = HMACDRBG(.sha256, key: Digest(seed.span), value: Digest(seed.span), requestCounter: 1 << 16)
+    for _ in 1..<HMACDRBG.reseedInterval { _ = drbg.bytes(1) }
     var one = [UInt8](repeating: 0, count: 1)
     var span = one.mutableSpan
     try drbg.generate(into: &span, additional: none.span)
     #expect(throws: RandomError.reseedRequired) { try drbg.generate(into: &span, additional: none.span) }
     drbg.reseed(entropy: seed.span, additional: none.span)
     try drbg.generate(into: &span, additional: none.span)
+  }
+
+  @Test func aPoolHandsOutTheBytesOfOneRequestInPartsAndNoneTwice() {
+    let seed = [UInt8](repeating: 1, count: 48)
+    var generator = HMACDRBG(entropy: seed.span, nonce: seed.span, personalization: seed.span)
+    var pool = RandomPool(generator)
+    func request(_ count: Int) -> [UInt8] {
+      var out = [UInt8](repeating: 0, count: count)
+      var span = out.mutableSpan
+      generator.fill(&span)
+      return out
+    }
+    // A pool's end within a draw: what is left, then the next request.
+    let drawn = [32, 16, 8, 64, 40, 1].flatMap { bytes(pool.bytes($0)) }
+    #expect(drawn == Array((request(128) + request(128)).prefix(161)))
+    var long = [UInt8](repeating: 0, count: 65)
+    var span = long.mutableSpan
+    pool.fill(&span)
+    #expect(long == request(65))
+    let (added, none) = ([1, 2, 3] as [UInt8], [] as [UInt8])
+    pool.mixIn(added.span, none.span)
+    generator.mixIn(added.span, none.span)
+    #expect(bytes(pool.bytes(20)) == Array(request(128).prefix(20)))
+    pool.reseed(entropy: seed.span, additional: none.span)
+    generator.reseed(entropy: seed.span, additional: none.span)
+    #expect(bytes(pool.bytes(20)) == Array(request(128).prefix(20)))
+    var single = RandomPool(generator, isPooled: false)
+    #expect(bytes(single.bytes(20)) + bytes(single.bytes(20)) == request(20) + request(20))
   }
 
   // SP 800-90B §4.4.

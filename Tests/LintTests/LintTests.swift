@@ -64,6 +64,7 @@ import Testing
     #expect(rules("Sources/Kernel/a.c", "// a: it.\n") == ["c-only-in-machine"])
     #expect(rules("Sources/Boot/a.c", "// a: it.\n").isEmpty)
     #expect(rules("boards/sim/host.c", "// a: it.\n").isEmpty)
+    #expect(rules("Sources/CryptoInstructions/a.c", "// a: it.\n").isEmpty)
   }
 
   @Test(

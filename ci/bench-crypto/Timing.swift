@@ -40,7 +40,12 @@ import Crypto
     print("timing \(name): t = \((t * 100).rounded() / 100), \(count) runs")
   }
 
-  mutating func run() {
+  mutating func run(isSymmetricOnly: Bool) {
+    if !isSymmetricOnly { publicKey() }
+    symmetric()
+  }
+
+  private mutating func publicKey() {
     for (name, curve) in [("p256", EllipticCurve.p256), ("p384", .p384)] {
       compare("\(name) sign", count: 4000, size: curve.size) { key in
         var job = ECDSASigner(curve, .sha256, key: key.span, digest: key.span, extra: key.span)
@@ -62,6 +67,9 @@ import Crypto
     compare("oaep open", count: 20_000, size: 256) { block in
       sink ^= RSAEncryptionPadding.openOAEP(.sha256, label: label.span, RSANumber(block.span)) == nil ? 1 : 0
     }
+  }
+
+  private mutating func symmetric() {
     compare("aes256", count: 20_000, size: 32) { key in
       var data = key
       var iv = InlineArray<16, UInt8>(repeating: 7)

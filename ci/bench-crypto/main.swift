@@ -23,7 +23,7 @@ let block = [UInt8](repeating: 0x5A, count: 8192)
 var sink: UInt8 = 0
 if CommandLine.arguments.contains("--timing") {
   var timing = Timing()
-  timing.run()
+  timing.run(isSymmetricOnly: CommandLine.arguments.contains("--symmetric"))
   exit(0)
 }
 let hashes: [(String, () -> UInt8)] = [
@@ -36,6 +36,21 @@ for (name, body) in hashes {
   let nanoseconds = best(4000) { sink ^= body() }
   print("\(name) \(8192.0 * 1000 / nanoseconds) MB/s")
 }
+
+if let cipher = AES(key: block.span.extracting(first: 16)) {
+  var data = block
+  for (name, mode) in [("aes-128-cfb", CipherMode.cfb), ("aes-128-ctr", .ctr)] {
+    let nanoseconds = best(200) {
+      var iv = InlineArray<16, UInt8>(repeating: 0)
+      var span = data.mutableSpan
+      sink ^= cipher.apply(mode, encrypting: true, iv: &iv, &span) ? 1 : 0
+    }
+    print("\(name) \(8192.0 * 1000 / nanoseconds) MB/s")
+  }
+}
+
+// The rest does not depend on the CPU's instructions for hashes and ciphers.
+if CommandLine.arguments.contains("--symmetric") { exit(0) }
 
 func report(_ name: String, calls: Int, _ body: () -> Void) {
   print("\(name) \(best(calls, rounds: 5, body) / 1000) us")

@@ -1,6 +1,7 @@
 // AES: the block cipher of FIPS 197, bitsliced: no table look-up, no data-dependent branch.
 
-/// AES-128 or AES-256, four blocks at a time in eight 64-bit bit planes.
+/// AES-128 or AES-256, four blocks at a time in eight 64-bit bit planes, or by the CPU's instructions
+/// (`CPUInstructions`).
 ///
 /// The planes hold bit i of every byte of four blocks. The S-box is the inversion in GF(2^8)
 /// computed on planes through the tower field GF((2^4)^2), then the affine map; nothing is looked up.
@@ -10,9 +11,14 @@ public struct AES: Sendable {
   /// Bytes of a block.
   public static var blockSize: Int { 16 }
 
-  /// Round keys as planes, the same key in all four blocks: plane b of round r at 8·r + b.
+  /// Round keys as planes, the same key in all four blocks: plane b of round r at 8·r + b; for the CPU's instructions
+  /// as bytes: round r at 2·r and 2·r + 1.
   var keys: InlineArray<120, UInt64>
   let rounds: Int
+  #if APUS_CRYPTO_INSTRUCTIONS
+    /// Whether the keys are as the CPU's instructions take them.
+    let isInstructed: Bool
+  #endif
 
   /// A cipher with a key of 16 or 32 bytes; nil for another length.
   public init?(key: borrowing Span<UInt8>) {
@@ -20,6 +26,13 @@ public struct AES: Sendable {
     let words = key.count / 4
     rounds = words &+ 6
     keys = InlineArray(repeating: 0)
+    #if APUS_CRYPTO_INSTRUCTIONS
+      isInstructed = CPUInstructions.haveAES
+    #endif
+    if isInstructed {
+      expand(key)
+      return
+    }
     var schedule = InlineArray<240, UInt8>(repeating: 0)
     for index in key.indices { schedule[index] = key[index] }
     var constant: UInt8 = 1
@@ -71,6 +84,10 @@ public struct AES: Sendable {
 
   /// Encrypts four blocks in place.
   public func encrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    if isInstructed {
+      instructed(&blocks, encrypting: true)
+      return
+    }
     var planes = Self.pack(blocks)
     encrypt(&planes)
     blocks = Self.unpack(planes)
@@ -78,6 +95,10 @@ public struct AES: Sendable {
 
   /// Decrypts four blocks in place.
   public func decrypt(_ blocks: inout InlineArray<64, UInt8>) {
+    if isInstructed {
+      instructed(&blocks, encrypting: false)
+      return
+    }
     var planes = Self.pack(blocks)
     decrypt(&planes)
     blocks = Self.unpack(planes)
@@ -85,15 +106,12 @@ public struct AES: Sendable {
 
   /// Encrypts one block in place.
   public func encryptBlock(_ block: inout InlineArray<16, UInt8>) {
+    if isInstructed {
+      instructed(&block)
+      return
+    }
     var planes = Self.pack(block)
     encrypt(&planes)
-    block = Self.unpack(planes)
-  }
-
-  /// Decrypts one block in place.
-  public func decryptBlock(_ block: inout InlineArray<16, UInt8>) {
-    var planes = Self.pack(block)
-    decrypt(&planes)
     block = Self.unpack(planes)
   }
 

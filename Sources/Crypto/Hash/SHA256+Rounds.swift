@@ -7,7 +7,8 @@ extension SHA256: SHA2Rounds {
   @inline(never)
   static func compress(_ state: inout InlineArray<8, UInt32>, _ bytes: borrowing Span<UInt8>, at offset: Int)
   {
-    rounds(&state, bytes.extracting(offset..<(offset &+ 64)), constants.span)
+    let block = bytes.extracting(offset..<(offset &+ 64))
+    if CPUInstructions.haveSHA { instructed(&state, block) } else { rounds(&state, block, constants.span) }
   }
 
   /// The round constants.

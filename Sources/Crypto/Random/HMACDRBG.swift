@@ -38,22 +38,6 @@ public struct HMACDRBG: Sendable {
     mix(entropy, nonce, personalization)
   }
 
-  /// A generator that goes on from a saved key and value; what is not of digest size is cut or padded.
-  @inline(never)
-  public init(_ algorithm: HashAlgorithm, key: Digest, value: Digest, requestCounter: UInt64) {
-    self.algorithm = algorithm
-    self.key = Digest(zeros: algorithm.digestSize)
-    self.value = Digest(zeros: algorithm.digestSize)
-    for index in 0..<algorithm.digestSize {
-      self.key[index] = key[index]
-      self.value[index] = value[index]
-    }
-    self.requestCounter = requestCounter
-  }
-
-  /// The working state, for the TPM's authenticated state blob.
-  public var saved: (key: Digest, value: Digest, requestCounter: UInt64) { (key, value, requestCounter) }
-
   /// Mixes in fresh entropy and additional input (§10.1.2.4).
   @inline(never)
   public mutating func reseed(entropy: borrowing Span<UInt8>, additional: borrowing Span<UInt8>) {

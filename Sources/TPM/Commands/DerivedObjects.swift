@@ -54,7 +54,7 @@ extension TPMEngine {
   @inline(never)
   private func derivedSource(
     _ hash: HashAlgorithm, _ parent: TPMObject, _ label: Digest, _ context: Digest
-  ) -> HMACDRBG {
+  ) -> RandomPool {
     var labelled = Writer()
     labelled.sized(label)
     var seed = KDF.a(
@@ -63,7 +63,7 @@ extension TPMEngine {
     let source = HMACDRBG(
       .sha256, entropy: seed.span, nonce: none.span.extracting(first: 0), personalization: none.span)
     seed.wipe()
-    return source
+    return RandomPool(source, isPooled: false)
   }
 
   /// TPMS_DERIVE, which fills the reader.

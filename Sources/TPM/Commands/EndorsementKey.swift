@@ -8,9 +8,8 @@ extension TPMEngine {
   /// hierarchy with the same template gives the same key. Source: TCG EK Credential Profile, template L-1 (reference
   /// tpm.md 1.7): RSA-2048 storage key, PolicyA, AES-128-CFB, `unique` 256 zeros.
   public mutating func beginEndorsementKey() {
-    job = Job()
+    job = Job(drbg)
     job.isEndorsementKey = true
-    job.drbg = drbg
   }
 
   /// TPMT_PUBLIC of the endorsement key once `advance` has answered true; nil if it could not be made.

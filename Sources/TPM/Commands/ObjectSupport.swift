@@ -170,13 +170,13 @@ extension TPMEngine {
   /// Returns `more` further random bytes, at most 16, for which the generator is not asked once more.
   @inline(never)
   mutating func fill(
-    _ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout HMACDRBG, more: Int = 0
+    _ object: inout TPMObject, _ data: FixedBytes<192>, _ source: inout RandomPool, more: Int = 0
   ) throws(Stop) -> [UInt8] {
     guard let nameHash = object.area.nameAlgorithm else { throw .parameter(.hash, 2) }
     object.hasSecret = true
     switch object.area.type {
     case Algorithm.rsa:
-      guard let key = try rsaGenerate(bits: Int(object.area.keyBits), source) else {
+      guard let key = try rsaGenerate(bits: Int(object.area.keyBits), source.generator) else {
         throw .parameter(.keySize, 2)
       }
       object.area.unique = FixedBytes(key.publicKey.modulus.span)
@@ -230,7 +230,7 @@ extension TPMEngine {
   /// Objects of the endorsement hierarchy mix in both proofs where children hang below, so that Clear
   /// makes those unloadable; the key itself stays the same.
   @inline(never)
-  func primarySource(_ hierarchy: UInt32, _ area: PublicArea, _ data: FixedBytes<192>) -> HMACDRBG {
+  func primarySource(_ hierarchy: UInt32, _ area: PublicArea, _ data: FixedBytes<192>) -> RandomPool {
     var template = area
     template.attributes &= ~ObjectAttribute.stClear
     let label: InlineArray<7, UInt8> = [0x70, 0x72, 0x69, 0x6D, 0x61, 0x72, 0x79]
@@ -239,9 +239,10 @@ extension TPMEngine {
     personal.raw(template.name)
     personal.raw(data)
     let none = InlineArray<1, UInt8>(repeating: 0)
-    return HMACDRBG(
+    let source = HMACDRBG(
       .sha256, entropy: seed(hierarchy).span, nonce: none.span.extracting(first: 0),
       personalization: personal.bytes.span)
+    return RandomPool(source, isPooled: false)
   }
 
   /// TPMS_CREATION_DATA, its hash and ticket, and the object's name as the creating commands answer.

@@ -246,7 +246,7 @@ extension TPMEngine {
     switch scheme.algorithm {
     case Algorithm.null: encoded = message.padded(to: publicKey.size)
     case Algorithm.rsaes:
-      encoded = RSAEncryptionPadding.pkcs1(message.span, random: &drbg, size: publicKey.size)
+      encoded = RSAEncryptionPadding.pkcs1(message.span, random: &drbg.generator, size: publicKey.size)
     default:
       let hash = scheme.hash ?? .sha256
       let seed = drbg.bytes(hash.digestSize)

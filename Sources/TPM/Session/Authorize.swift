@@ -26,6 +26,7 @@ extension TPMEngine {
       }
       try check(entry, number, context)
       context.sessions.append(entry)
+      if !entry.isPassword { context.hasSessions = true }
       number &+= 1
     }
     for index in 0..<context.info.handleCount where context.info.roles[index] != .none {

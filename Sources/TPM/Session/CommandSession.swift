@@ -22,6 +22,8 @@ final class Context {
   let info: CommandInfo
   var handles: InlineArray<3, UInt32> = [0, 0, 0]
   var sessions: [CommandSession] = []
+  /// Whether one of them is no password.
+  var hasSessions = false
   var decryptSession: Int?
   var encryptSession: Int?
   var auditSession: Int?
@@ -34,8 +36,6 @@ final class Context {
   var responseHandle: UInt32?
 
   init(info: CommandInfo) { self.info = info }
-
-  var hasSessions: Bool { sessions.contains { !$0.isPassword } }
 }
 
 /// A command that is done but for its response sessions.

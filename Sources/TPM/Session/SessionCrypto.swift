@@ -100,18 +100,12 @@ extension TPMEngine {
   @inline(never)
   private mutating func drawNonces(_ context: Context) -> InlineArray<3, Digest> {
     var renewed: InlineArray<3, Digest> = [Digest(), Digest(), Digest()]
-    guard context.hasSessions else { return renewed }
-    // One request for all of them: each request updates the generator's state.
-    var random = FixedBytes<192>(zeros: 64 &* context.sessions.count)
-    var span = random.mutableSpan
-    drbg.fill(&span)
-    job.drbg = drbg
     for number in 0..<min(3, context.sessions.count) {
       let entry = context.sessions[number]
       guard !entry.isPassword, let session = session(entry.handle) else { continue }
-      let first = 64 &* number
-      renewed[number] = Digest(random.span.extracting(first..<(first &+ session.nonceTPM.count)))
+      renewed[number] = drbg.bytes(session.nonceTPM.count)
     }
+    job.drbg = drbg
     return renewed
   }
 
@@ -152,12 +146,7 @@ extension TPMEngine {
   @inline(never)
   private mutating func finish(_ context: Context, _ number: Int, _ nonce: Digest, _ parameters: [UInt8]) {
     let entry = context.sessions[number]
-    if entry.isPassword {
-      out.u16(0)
-      out.u8(SessionAttribute.continueSession)
-      out.u16(0)
-      return
-    }
+    if entry.isPassword { return answerPassword() }
     guard let session = session(entry.handle) else {
       // The command ended its own session: there is no key left to answer with.
       out.u16(0)
@@ -233,6 +222,14 @@ extension TPMEngine {
     hasher.update(rpHash(session.hash, context, parameters).span)
     session.auditDigest = hasher.finalize()
     set(entry.handle, session)
+  }
+
+  /// The empty nonce and code that answer a password.
+  @inline(never)
+  mutating func answerPassword() {
+    out.u16(0)
+    out.u8(SessionAttribute.continueSession)
+    out.u16(0)
   }
 
   mutating func endExclusivity(_ context: Context) {

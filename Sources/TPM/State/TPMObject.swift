@@ -56,14 +56,14 @@ struct TPMObject {
   private var storage: ObjectStorage
 
   var area: PublicArea {
-    _read { yield storage.area }
+    get { storage.area }
     _modify {
       own()
       yield &storage.area
     }
   }
   var hierarchy: UInt32 {
-    _read { yield storage.hierarchy }
+    get { storage.hierarchy }
     _modify {
       own()
       yield &storage.hierarchy
@@ -107,21 +107,21 @@ struct TPMObject {
     }
   }
   var hasSecret: Bool {
-    _read { yield storage.hasSecret }
+    get { storage.hasSecret }
     _modify {
       own()
       yield &storage.hasSecret
     }
   }
   var isPrimary: Bool {
-    _read { yield storage.isPrimary }
+    get { storage.isPrimary }
     _modify {
       own()
       yield &storage.isPrimary
     }
   }
   var isExternal: Bool {
-    _read { yield storage.isExternal }
+    get { storage.isExternal }
     _modify {
       own()
       yield &storage.isExternal

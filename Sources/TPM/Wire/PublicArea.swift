@@ -86,25 +86,27 @@ final class PublicAreaStorage {
 }
 
 /// TPMT_PUBLIC (Part 2 §12.2.4): a value whose copies share storage until one changes.
+///
+/// Small members are copied out: hosted, a yielded one costs a place in the set of accesses under way.
 struct PublicArea {
   private var storage = PublicAreaStorage()
 
   var type: UInt16 {
-    _read { yield storage.type }
+    get { storage.type }
     _modify {
       own()
       yield &storage.type
     }
   }
   var nameAlgorithm: HashAlgorithm? {
-    _read { yield storage.nameAlgorithm }
+    get { storage.nameAlgorithm }
     _modify {
       own()
       yield &storage.nameAlgorithm
     }
   }
   var attributes: UInt32 {
-    _read { yield storage.attributes }
+    get { storage.attributes }
     _modify {
       own()
       yield &storage.attributes
@@ -118,42 +120,42 @@ struct PublicArea {
     }
   }
   var symmetric: SymmetricDefinition {
-    _read { yield storage.symmetric }
+    get { storage.symmetric }
     _modify {
       own()
       yield &storage.symmetric
     }
   }
   var scheme: Scheme {
-    _read { yield storage.scheme }
+    get { storage.scheme }
     _modify {
       own()
       yield &storage.scheme
     }
   }
   var keyBits: UInt16 {
-    _read { yield storage.keyBits }
+    get { storage.keyBits }
     _modify {
       own()
       yield &storage.keyBits
     }
   }
   var exponent: UInt32 {
-    _read { yield storage.exponent }
+    get { storage.exponent }
     _modify {
       own()
       yield &storage.exponent
     }
   }
   var curveID: UInt16 {
-    _read { yield storage.curveID }
+    get { storage.curveID }
     _modify {
       own()
       yield &storage.curveID
     }
   }
   var kdf: Scheme {
-    _read { yield storage.kdf }
+    get { storage.kdf }
     _modify {
       own()
       yield &storage.kdf

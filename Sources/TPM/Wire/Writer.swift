@@ -32,7 +32,10 @@ struct Writer {
 
   @_optimize(speed) @inline(never)
   mutating func raw(_ span: borrowing Span<UInt8>) {
-    for index in span.indices { bytes.append(span[index]) }
+    let end = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: span.count))
+    var place = bytes.mutableSpan
+    for index in span.indices { place[end &+ index] = span[index] }
   }
 
   @_optimize(speed) @inline(never)
