@@ -98,7 +98,9 @@ extension Kernel {
   }
 }
 
-/// A task that yields until something holds, then acts once. Not generic, so that a task may hold it.
+/// A task that yields until something holds, then acts once.
+///
+/// Not generic, so that a task may hold it.
 final class Watch: @unchecked Sendable {
   private let isTime: () -> Bool
   private let act: () -> Void
