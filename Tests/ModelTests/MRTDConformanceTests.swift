@@ -45,4 +45,21 @@ import Testing
     let unmeasured = measure(changed: 1)
     #expect(unmeasured.model == plain.model)
   }
+
+  @Test func `a deferred MRTD closes the launch at once and is computed at its first reading, once`() {
+    final class Calls { var count = 0 }
+    let calls = Calls()
+    var td = TrustDomain(TDConfiguration(), windows: PageWindows(pageCount: 512), systemPageCount: 64)
+    td.finalizeMeasurement(
+      DeferredRegister {
+        calls.count += 1
+        return MeasurementRegister(repeating: 7)
+      })
+    let isLate =
+      td.addTable(GuestPage(rawValue: 0)) && td.addPage(GuestPage(rawValue: 1), SystemPage(rawValue: 20))
+    #expect(!isLate && td.measurements.isFinal && calls.count == 0)
+    for _ in 0..<2 { #expect(td.measurements.mrtd.map { $0[47] } == 7) }
+    td.finalizeMeasurement()
+    #expect(td.measurements.mrtd.map { $0[0] } == 7 && calls.count == 1)
+  }
 }

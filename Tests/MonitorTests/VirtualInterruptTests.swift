@@ -57,7 +57,7 @@ private let priorityWrites: UInt64 = 1 << 24
       let isOffered = offer.prepare(&cpu, priority: 0, vector: 0x51)
       #expect(!isOffered)
       #expect(cpu[VMCB.virtualInterrupt] & 1 << 8 != 0 && cpu[VMCB.interceptExceptions] & window == window)
-      let vector = offer.settle(cpu)?.vector
+      let vector = offer.settle(&cpu)?.vector
       #expect(vector == nil)
     }
   }
@@ -71,9 +71,9 @@ private let priorityWrites: UInt64 = 1 << 24
       if state == 2 { cpu[VMCB.exitIntInfo] = 1 << 31 | 0x51 }
       // Another event's delivery.
       if state == 3 { cpu[VMCB.exitIntInfo] = 1 << 31 | 3 << 8 | 0xE }
-      let end = offer.settle(cpu)
+      let end = offer.settle(&cpu)
       #expect(end?.vector == 0x51 && end?.isTaken == isTaken)
-      let again = offer.settle(cpu)?.vector
+      let again = offer.settle(&cpu)?.vector
       #expect(again == nil)
     }
   }

@@ -74,7 +74,9 @@ import Seams
         msrMap: pages[4])
     else { throw Refusal("memory", "is too little in this machine") }
     do throws(LoadError) {
-      try MonitorStart.withFile(record) { file throws(LoadError) in try guest.load(file) }
+      try MonitorStart.withFile(record) { file throws(LoadError) in
+        try guest.load(file) { measure in MonitorStart.withFile(record) { measure($0) } }
+      }
     } catch {
       refuse(machine, error)
     }

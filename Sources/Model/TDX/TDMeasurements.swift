@@ -10,8 +10,7 @@ public typealias MeasurementRegister = InlineArray<48, UInt8>
 /// Rule: tdx.md D.7.
 public struct TDMeasurements: Sendable {
   private var stream = SHA384()
-  /// MRTD; nil until the launch is finalized.
-  public private(set) var mrtd: MeasurementRegister?
+  private var launch = Launch.open
   /// The four RTMRs, 48 bytes each, in order.
   private var registers = InlineArray<192, UInt8>(repeating: 0)
 
@@ -20,8 +19,29 @@ public struct TDMeasurements: Sendable {
   /// "MR.EXTEND" in ASCII, padded to 16 bytes.
   private static let extendName: (UInt64, UInt64) = (0x4D52_2E45_5854_454E, 0x4400_0000_0000_0000)
 
+  private enum Launch {
+    case open
+    case closed(MeasurementRegister)
+    case deferred(DeferredRegister)
+  }
+
   /// Nothing measured yet.
   public init() {}
+
+  /// Whether the launch is finalized.
+  public var isFinal: Bool {
+    if case .open = launch { return false }
+    return true
+  }
+
+  /// MRTD; nil until the launch is finalized.
+  public var mrtd: MeasurementRegister? {
+    switch launch {
+    case .open: nil
+    case .closed(let register): register
+    case .deferred(let register): register.value
+    }
+  }
 
   /// Takes a 128-byte block into MRTD: `name`, then the address, then zeros.
   private mutating func block(_ name: (UInt64, UInt64), _ address: UInt64) {
@@ -45,11 +65,14 @@ public struct TDMeasurements: Sendable {
     stream.update(page, from: offset, blocks: 2, memory)
   }
 
-  /// TDH.MR.FINALIZE: closes MRTD.
-  ///
-  /// A second call changes nothing.
+  /// TDH.MR.FINALIZE: closes MRTD; a second call changes nothing.
   mutating func finalize() {
-    if mrtd == nil { mrtd = stream.finalize() }
+    if !isFinal { launch = .closed(stream.finalize()) }
+  }
+
+  /// The same for a launch whose chain `register` computes when MRTD is first read.
+  mutating func finalize(_ register: DeferredRegister) {
+    if !isFinal { launch = .deferred(register) }
   }
 
   /// RTMR `index` (0 to 3); zero for others.

@@ -27,7 +27,7 @@ extension TrustDomain {
   ) -> HostEntry {
     guard isVCPU(vcpu) else { return .refused(.operandInvalid.with(.rcx)) }
     if vcpus[vcpu].mode == .dead { return .refused(.nonRecoverableVCPU) }
-    guard vcpus[vcpu].mode == .out, measurements.mrtd != nil else {
+    guard vcpus[vcpu].mode == .out, measurements.isFinal else {
       return .refused(.operandBusy.with(.rcx))
     }
     let resumesL1 = host.rcx & Self.resumeL1Flag != 0

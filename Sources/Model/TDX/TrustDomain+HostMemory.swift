@@ -25,7 +25,7 @@ extension TrustDomain {
   /// Rule: tdx.md D.7; only before the launch is finalized. The caller has put the contents in place.
   public mutating func addPage(_ page: GuestPage, _ system: SystemPage) -> Bool {
     let walk = sept.walk(page, to: 0)
-    guard measurements.mrtd == nil, walk.level == 0, walk.entry.state == .free,
+    guard !measurements.isFinal, walk.level == 0, walk.entry.state == .free,
       ownership.take(system, count: 1)
     else { return false }
     sept.update(page, level: 0) { $0 = SEPTEntry(.mapped, system) }
@@ -39,7 +39,7 @@ extension TrustDomain {
   public mutating func extend<Memory: PageMemory & ~Copyable>(
     _ page: GuestPage, offset: Int, _ memory: borrowing Memory
   ) -> Bool {
-    guard measurements.mrtd == nil, offset & 255 == 0, offset >= 0, offset < 4096,
+    guard !measurements.isFinal, offset & 255 == 0, offset >= 0, offset < 4096,
       let leaf = sept.leaf(page), leaf.walk.entry.state == .mapped
     else { return false }
     measurements.extend(page.address &+ UInt64(offset), leaf.page, offset, memory)
@@ -48,6 +48,9 @@ extension TrustDomain {
 
   /// TDH.MR.FINALIZE: closes MRTD; from here on vCPUs can be entered.
   public mutating func finalizeMeasurement() { measurements.finalize() }
+
+  /// The same for a launch of which the caller measures nothing: `register` is MRTD, computed when it is first read.
+  public mutating func finalizeMeasurement(_ register: DeferredRegister) { measurements.finalize(register) }
 
   /// TDH.MEM.PAGE.AUG: gives the guest a page that it has to accept, 4 KiB or 2 MiB.
   public mutating func augment(_ page: GuestPage, _ system: SystemPage, level: UInt8 = 0) -> Bool {

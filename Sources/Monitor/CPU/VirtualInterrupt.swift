@@ -20,7 +20,7 @@ public struct VirtualInterrupt: Equatable, Sendable {
   /// Writes of CR8: QEMU 7.2 fails an assertion of its own when a guest writes CR8 while V_IRQ is set.
   private static let priorityWrites: UInt64 = 1 << 24
 
-  private var offered: UInt8?
+  private var offered: InterruptOffer?
 
   /// Nothing offered.
   public init() {}
@@ -39,7 +39,8 @@ public struct VirtualInterrupt: Equatable, Sendable {
     watchesPriority: Bool = false, intercepts: UInt64 = 0
   ) -> Bool {
     let isRequested = vector != nil || wantsWindow
-    offered = Self.isOpen(cpu) ? vector : nil
+    offered = nil
+    if let vector, Self.isOpen(cpu) { offered = InterruptOffer(vector, to: cpu) }
     cpu[VMCB.virtualInterrupt] =
       Self.masking | priority & 15 | (isRequested ? Self.request | UInt64(vector ?? 0) << 32 : 0)
     Self.set(&cpu, VMCB.interceptExceptions, Self.windowIntercept, offered == nil)
@@ -57,16 +58,14 @@ public struct VirtualInterrupt: Equatable, Sendable {
     if old != new { cpu[offset] = new }
   }
 
-  /// What became of the offer of the last entry, if there was one: V_IRQ stands if it was not taken, and EXITINTINFO has
-  /// the vector if the exit broke its delivery off.
-  public mutating func settle(
-    _ cpu: borrowing some CPUState & ~Copyable
-  ) -> (vector: UInt8, isTaken: Bool)? {
-    guard let vector = offered else { return nil }
+  /// What became of the offer of the last entry, if there was one; a delivery that the exit broke off counts as taken,
+  /// and EXITINTINFO says it as an interrupt's.
+  public mutating func settle(_ cpu: inout some CPUState & ~Copyable) -> (vector: UInt8, isTaken: Bool)? {
+    guard let offer = offered else { return nil }
     offered = nil
-    let event = cpu[VMCB.exitIntInfo]
-    let isBrokenOff = event.bit(31) && event & 0x7FF == UInt64(vector)
-    return (vector, isBrokenOff || cpu[VMCB.virtualInterrupt] & Self.pending == 0)
+    let outcome = offer.outcome(cpu)
+    if outcome == .brokenOff { cpu[VMCB.exitIntInfo] = UInt64(offer.vector) | 1 << 31 }
+    return (offer.vector, outcome != .left)
   }
 
   /// Carries out MOV to CR8 and passes it; the new TPR, or nil for #GP(0).

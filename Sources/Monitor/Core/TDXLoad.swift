@@ -9,9 +9,12 @@ import TDX
 extension TDXMachine {
   /// Loads `file` and closes the measurement; the TD can run afterwards.
   ///
-  /// Pages in the order of the file: measured ones are added and extended, others added; shared ones are only written
-  /// (tdx.md D.6). Parameters are filled in at the end, since they are not measured.
-  public func load(_ file: borrowing Span<UInt8>) throws(LoadError) {
+  /// Pages in the order of the file; shared ones are only written (tdx.md D.6). Parameters are filled in at the end, since
+  /// they are not measured. MRTD is computed when the TD first asks for it: `again` calls its argument with the same file.
+  public func load(
+    _ file: borrowing Span<UInt8>,
+    again: @escaping ((borrowing Span<UInt8>) -> MeasurementRegister) -> MeasurementRegister
+  ) throws(LoadError) {
     do throws(Violation) {
       try Verifier.validate(file, strict: false)
     } catch {
@@ -26,7 +29,11 @@ extension TDXMachine {
     guard let mask = found else { throw .platform }
     let areas = try importPages(file, mask)
     try fillParameters(file, mask, areas)
-    domain.finalizeMeasurement()
+    domain.finalizeMeasurement(
+      DeferredRegister {
+        // A file that was loaded has no fault in its walk.
+        again { ((try? MRTD.measure($0, mask: mask)) ?? .zero).bytes }
+      })
   }
 
   /// Where a parameter area went.
@@ -45,15 +52,15 @@ extension TDXMachine {
       while let step = try plan.next(file) {
         switch step.kind {
         case .context: continue
-        case .page(_, let isMeasured, let isShared):
-          let failure = place(step, file, isMeasured: isMeasured, isShared: isShared)
+        case .page(_, _, let isShared):
+          let failure = place(step, file, isShared: isShared)
           if let failure { throw failure.asViolation }
         case .parameter(let area, let page):
           if page == 0 {
             areas.append(PlacedArea(index: area, gpa: step.gpa, byteCount: 0))
           }
           if !areas.isEmpty { areas[areas.count - 1].byteCount += PageData.pageSize }
-          let failure = place(step, file, isMeasured: false, isShared: false)
+          let failure = place(step, file, isShared: false)
           if let failure { throw failure.asViolation }
         }
       }
@@ -64,9 +71,7 @@ extension TDXMachine {
   }
 
   /// Puts one page in place; nil if all went well.
-  private func place(
-    _ step: LaunchStep, _ file: borrowing Span<UInt8>, isMeasured: Bool, isShared: Bool
-  ) -> PlaceFailure? {
+  private func place(_ step: LaunchStep, _ file: borrowing Span<UInt8>, isShared: Bool) -> PlaceFailure? {
     let page = GuestPage(containing: step.gpa)
     // Outside the guest's memory there is only the page of the reset vector.
     if memory[page] == nil, page == GuestPage(containing: InitialState.rip),
@@ -86,10 +91,7 @@ extension TDXMachine {
       return nil
     }
     if domain.sept.walk(page, to: 0).level == 1, !domain.addTable(page) { return .noMemory(step.gpa) }
-    guard domain.addPage(page, system) else { return .twice(step.gpa) }
-    guard isMeasured else { return nil }
-    for chunk in 0..<16 { _ = domain.extend(page, offset: 256 * chunk, hardware) }
-    return nil
+    return domain.addPage(page, system) ? nil : .twice(step.gpa)
   }
 
   private func fillParameters(

@@ -184,7 +184,8 @@ extension TDXMachine {
 
   /// Finds out what became of the interrupt that VM `vm` was offered at its entry.
   func settleOffer(_ index: Int, _ vm: Int) {
-    guard let (vector, isTaken) = processors[index].offer.settle(cpu(index, vm: vm)) else { return }
+    var cpu = cpu(index, vm: vm)
+    guard let (vector, isTaken) = processors[index].offer.settle(&cpu) else { return }
     if vm == 0 {
       if isTaken {
         processors[index].interrupts.accept(vector)

@@ -125,7 +125,11 @@ extension TDXMachine {
   /// Events, interrupts and time of the entry.
   private func prepare(_ index: Int) -> NextStep {
     var vm = domain.vcpus[index].currentVM
-    if vm > 0, !prepareL2(index, vm) { vm = 0 }
+    restoreShadow(index, vm)
+    if vm > 0, !prepareL2(index, vm) {
+      vm = 0
+      restoreShadow(index, vm)
+    }
     var cpu = cpu(index, vm: vm)
     if vm == 0 {
       if processors[index].nmi.isOpen(cpu), processors[index].isNMIPending {
@@ -142,6 +146,11 @@ extension TDXMachine {
     account(index)
     cpu[VMCB.tscOffset] = 0 &- processors[index].clock.offset
     return .run(vmcb: cpu.vmcbPage, registers: cpu.registersPage)
+  }
+
+  private func restoreShadow(_ index: Int, _ vm: Int) {
+    var cpu = cpu(index, vm: vm)
+    cpu.restoreShadow(words, markBit: domain.configuration.sharedMask)
   }
 
   /// When something of a vCPU's is due, in physical ticks.

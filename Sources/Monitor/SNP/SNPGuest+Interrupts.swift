@@ -116,6 +116,7 @@ extension SNPGuest {
 
   /// Fills EVENTINJ and V_IRQ for the entry.
   func injectEvents(_ index: Int, _ vmpl: VMPL, _ cpu: inout PageCPU<Hardware>) {
+    cpu.restoreShadow(self, markBit: cMask)
     let mode = machine.features(index, vmpl, hardware)
     var vector: UInt8?
     if mode.contains(.restrictedInjection) {
@@ -145,7 +146,8 @@ extension SNPGuest {
 
   /// Finds out what became of the interrupt that a level was offered at its entry.
   func settleOffer(_ index: Int, _ vmpl: VMPL) {
-    guard let (vector, isTaken) = processors[index].offer.settle(cpu(index, vmpl)) else { return }
+    var cpu = cpu(index, vmpl)
+    guard let (vector, isTaken) = processors[index].offer.settle(&cpu) else { return }
     withAPIC(index, vmpl) { if isTaken { $0.accept(vector) } else { $0.withdraw(vector) } }
   }
 

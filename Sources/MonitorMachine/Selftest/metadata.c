@@ -60,6 +60,12 @@ void test_metadata(void) {
   int echoed = 1;
   for (int index = 0; index < 64; index++) echoed &= report[128 + index] == data[index];
   check("G.42 its type is 0x81 and it echoes the data", report[0] == 0x81 && echoed);
+  int measured = 1;
+  for (unsigned word = 0; word < 6; word++) {
+    leaf(7, 0, 0x1310000300000000 + word, 0, 0);
+    measured &= last.r8 != 0 && last.r8 == *(uint64_t *)(report + 528 + 8 * word);
+  }
+  check("G.77 its MRTD is what VM.RD says", measured);
   check_equal("A.4 VERIFYREPORT accepts it", leaf(22, (uint64_t)report, 0, 0, 0), 0);
   report[128] ^= 1;
   check_equal("A.4 and refuses it changed", leaf(22, (uint64_t)report, 0, 0, 0), 0xC000100100000000);
