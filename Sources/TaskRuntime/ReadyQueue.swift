@@ -29,12 +29,15 @@ public struct ReadyQueue<Lists: ReadyLists> {
   /// The second word: the entry code's too.
   var mask: UInt32 = 0
   /// Lists 0–7 of the two sides: where newcomers go, and where the round takes from.
+  ///
+  /// These, the next and the one behind it are the entry code's too.
   var incoming: Lists
   var batch: Lists
-  var overtakes: Int
-  /// The list of the batch's most urgent level, and the incoming levels that come before it; kept while the round lasts.
+  /// The list of the batch's most urgent level, kept while the round lasts.
   var batchPlace: Lists.Place
-  var urgentLevels: UInt32 = 0
+  /// The incoming levels that come before that one; all while no round is under way.
+  var urgentLevels: UInt32 = .max
+  var overtakes: Int
 
   /// A queue over two times eight empty lists.
   public init(_ first: Lists, _ second: Lists) {
@@ -124,7 +127,7 @@ public struct ReadyQueue<Lists: ReadyLists> {
     let batchMask = mask &>> 8
     let rest = batchMask & (batchMask &- 1)
     mask = mask & 0xFF | rest &<< 8
-    if rest != 0 { noteBatch() }
+    if rest != 0 { noteBatch() } else { urgentLevels = .max }
   }
 
   @inline(__always) private mutating func noteBatch() {

@@ -148,9 +148,20 @@ func recorder(_ readings: [UInt64]) -> Recorder {
     #expect(slow.filter { !$0.isMet }.count == 2)
     var file = try run([1])
     file.peers = [
-      .init(peer: "Swift embedded library", metric: "wake to run", nanoseconds: 60, apus_by_peer: 0.3)
+      .init(peer: "Swift embedded library", metric: "wake to run", nanoseconds: 60, apus_by_peer: 0.3),
+      .init(
+        peer: "embassy-style poll executor, std port (imitation)", metric: "yield (1)", nanoseconds: 60,
+        apus_by_peer: 0.2),
+      .init(
+        peer: "embassy-style poll executor, spin port (imitation)", metric: "yield (1)", nanoseconds: 9,
+        apus_by_peer: 0.6),
+      .init(peer: "atomics-free poll loop", metric: "yield (1)", nanoseconds: 2, apus_by_peer: 1.8),
     ]
-    #expect(BenchTargets.judge(file).contains { $0.what.contains("Swift") && !$0.isMet })
+    let peers = BenchTargets.judge(file)
+    #expect(peers.contains { $0.what.contains("Swift") && !$0.isMet })
+    #expect(peers.contains { $0.what.contains("std port") && $0.isMet })
+    #expect(peers.contains { $0.what.contains("atomics-free") && !$0.isMet })
+    #expect(!peers.contains { $0.what.contains("spin port") })
   }
 
   @Test func `the table names every metric and what was left out`() throws {

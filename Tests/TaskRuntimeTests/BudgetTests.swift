@@ -37,6 +37,27 @@ import Testing
     #expect(masks?.first == 0 && masks?[1].nonzeroBitCount == 1 && masks?.last == 0)
   }
 
+  /// A yield during a round takes the next of the round's level by itself (`YIELD_LEAF`): while none is under way every level
+  /// must look too urgent for that.
+  @Test func theEntryCodeFindsTheRoundUnderWayInTheExecutor() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let found = Shared<[Bool]>([])
+      let next = Shared<TaskRef?>(nil)
+      try spawn("first") {
+        let words = ThisCPU.handover
+        found.value.append(words.next == next.value && words.urgent & words.mask == 0)
+        found.value.append(words.urgent &+ 1 == 1 << UInt32(TaskRef.running.level))
+      }
+      next.value = try spawn("second") {}
+      try spawn("third") { found.value.append(ThisCPU.handover.urgent == .max) }
+      found.value.append(ThisCPU.handover.urgent == .max)
+      machine.settle()
+      found.value.append(ThisCPU.handover.urgent == .max)
+      return found.value
+    }
+    #expect(seen == [true, true, true, true, true])
+  }
+
   /// A leaf that never suspends, as the hog's loop uses it.
   enum Operation: CaseIterable, Sendable {
     case event

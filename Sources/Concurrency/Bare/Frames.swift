@@ -7,9 +7,10 @@ import AsyncEntry
 /// besides, and what resumes the task finds the caller's context without a look at another.
 @c(apus_abi_task_alloc)
 func swiftTaskAlloc(_ size: Int) -> UnsafeMutableRawPointer {
-  let task = unsafe apus_running_task()  // compiled code runs only inside a task
   let bytes = (size &+ 15) & ~15
-  if _slowPath(bytes == 0) { return unsafe UnsafeMutableRawPointer(apus_leaf_context(task)) }
+  // A leaf's is on every path from a wake to its run. Compiled code runs only inside a task.
+  if _fastPath(bytes == 0) { return unsafe UnsafeMutableRawPointer(apus_running_leaf_context()) }
+  let task = unsafe apus_running_task()
   let start = unsafe task.pointee.bump
   let end = unsafe start + bytes
   guard unsafe end <= task.pointee.limit else { return unsafe growFrames(size, task) }

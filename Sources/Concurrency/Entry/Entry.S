@@ -131,15 +131,18 @@ FUNCTION \name
 ASYNC_RECORD \name
 .endm
 
-// A yield beside at most one other ready task, which is in no list: as above. Alone the task goes on; another of its level or
-// a more urgent one changes places with it. (A pass that is due, and all else, is the hook's.)
+// A yield: beside at most one other ready task, which is in no list, as above. Alone the task goes on; another of its level or
+// a more urgent one changes places with it. During a round the next of the round's level changes places with it, unless it
+// is that level's last or a newcomer is more urgent. (A pass that is due, and all else, is the hook's.)
+// rbp has been zero since apus_run; every resumption saves it in memory and reads it back at its suspension. Cleared here once
+// more, it is nothing that the next resumption waits for.
 .macro YIELD_LEAF name
 FUNCTION \name
   movq %gs:APUS_CPU_CURRENT, %rdi
 #ifndef APUS_TRACED
   movq %gs:APUS_CPU_EXECUTOR, %rdx
   cmpl $0, APUS_EXECUTOR_MASK(%rdx)
-  jne 1f
+  jne 3f
   movq APUS_EXECUTOR_LONE(%rdx), %rax
   testq %rax, %rax
   jz 2f
@@ -151,13 +154,41 @@ FUNCTION \name
   movq %rdi, APUS_EXECUTOR_LONE(%rdx)
   movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
   movq %rax, %gs:APUS_CPU_CURRENT
+  xorl %ebp, %ebp
   RESUME 8f
+  .p2align 4
 2:
   decq APUS_EXECUTOR_TURNS(%rdx)
   js 1f
   movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
+  xorl %ebp, %ebp
   leaq APUS_TASK_CONTEXT(%rdi), %r14 // a running task has no other context
   jmpq *APUS_TASK_RESUME(%rdi)
+  .p2align 5
+3:
+  // Every level is too urgent while no round is under way.
+  movl APUS_EXECUTOR_MASK(%rdx), %ecx
+  testl %ecx, APUS_EXECUTOR_URGENT(%rdx)
+  jnz 1f
+  movq APUS_EXECUTOR_PLACE(%rdx), %rsi
+  movq (%rsi), %rax
+  leaq APUS_TASK_NEXT(%rax), %r8
+  cmpq %r8, 8(%rsi)
+  je 1f
+  movq (%r8), %r8
+  movq %r8, (%rsi)
+  movzbl APUS_TASK_LEVEL(%rdi), %esi
+  btsl %esi, %ecx
+  movl %ecx, APUS_EXECUTOR_MASK(%rdx)
+  shll $4, %esi
+  addq APUS_EXECUTOR_INCOMING(%rdx), %rsi
+  movq 8(%rsi), %r8
+  movq %rdi, (%r8)
+  leaq APUS_TASK_NEXT(%rdi), %r8
+  movq %r8, 8(%rsi)
+  movq $APUS_BUDGET_PER_RUN, %gs:APUS_CPU_BUDGET
+  movq %rax, %gs:APUS_CPU_CURRENT
+  RESUME 8f
 1:
 #endif
   RUN_CHOSEN_BY apus_rt_yield

@@ -36,11 +36,12 @@ public enum ThisCPU {
     apus_set_budget(Int64(operations))  // the CPU's own word
   }
 
-  /// What the entry code finds in this CPU's executor: hand-overs until its next pass, the only ready task, and the lists
-  /// that hold one.
-  package static var handover: (turns: Int, lone: TaskRef?, mask: UInt32) {
+  /// What the entry code finds in this CPU's executor: hand-overs until its next pass, the only ready task, the lists that
+  /// hold one, the levels that overtake the round under way, and whom that takes next.
+  package static var handover: (turns: Int, lone: TaskRef?, mask: UInt32, urgent: UInt32, next: TaskRef?) {
     let words = unsafe apus_this_handover()  // the executor's first words
-    return unsafe (Int(words.turns), TaskRef(words.lone), words.mask)
+    let next = unsafe words.urgent == .max ? nil : TaskRef(words.place.pointee.first)
+    return unsafe (Int(words.turns), TaskRef(words.lone), words.mask, words.urgent, next)
   }
 
   /// Whether an interrupt handler has posted something since `takePending`.

@@ -58,8 +58,9 @@ public struct VirtualInterrupt: Equatable, Sendable {
     if old != new { cpu[offset] = new }
   }
 
-  /// What became of the offer of the last entry, if there was one; a delivery that the exit broke off counts as taken,
-  /// and EXITINTINFO says it as an interrupt's.
+  /// What became of the offer of the last entry, if there was one.
+  ///
+  /// In EXITINTINFO a delivery that was broken off becomes an interrupt's, whatever QEMU called it.
   public mutating func settle(_ cpu: inout some CPUState & ~Copyable) -> (vector: UInt8, isTaken: Bool)? {
     guard let offer = offered else { return nil }
     offered = nil

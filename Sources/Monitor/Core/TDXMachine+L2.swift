@@ -182,7 +182,7 @@ extension TDXMachine {
     return true
   }
 
-  /// Finds out what became of the interrupt that VM `vm` was offered at its entry.
+  /// Books what became of the interrupt that VM `vm` was offered at its entry.
   func settleOffer(_ index: Int, _ vm: Int) {
     var cpu = cpu(index, vm: vm)
     guard let (vector, isTaken) = processors[index].offer.settle(&cpu) else { return }

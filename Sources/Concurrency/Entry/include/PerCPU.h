@@ -24,6 +24,10 @@
 #endif
 #define APUS_EXECUTOR_LONE (APUS_EXECUTOR_TURNS + 8)
 #define APUS_EXECUTOR_MASK (APUS_EXECUTOR_TURNS + 16)
+#define APUS_EXECUTOR_INCOMING (APUS_EXECUTOR_TURNS + 24)
+#define APUS_EXECUTOR_PLACE (APUS_EXECUTOR_TURNS + 40)
+#define APUS_EXECUTOR_URGENT (APUS_EXECUTOR_TURNS + 48)
+#define APUS_TASK_NEXT 0x10
 #define APUS_TASK_STATE 0x18
 #define APUS_TASK_LEVEL 0x19
 #define APUS_TASK_FLAGS 0x1a
@@ -136,6 +140,10 @@ struct apus_handover {
   int64_t turns;          // hand-overs until the next pass
   struct apus_task *lone; // the only ready task, which is in no list
   uint32_t mask;          // the lists that hold a task
+  struct apus_list *_Nonnull incoming; // eight lists: where newcomers go
+  struct apus_list *_Nonnull batch;    // eight lists: where the round takes from
+  struct apus_list *_Nonnull place;    // the round's most urgent list that is not empty
+  uint32_t urgent;        // incoming levels that overtake it; all ones while no round is under way
 };
 
 /// A status record of a task, in that task's frames.
@@ -184,6 +192,10 @@ _Static_assert(offsetof(struct apus_task, longest_run) == APUS_TASK_LONGEST_RUN,
 _Static_assert(offsetof(struct apus_task, longest_wait) == APUS_TASK_LONGEST_WAIT, "Entry.S");
 _Static_assert(offsetof(struct apus_task, ready_at) == APUS_TASK_READY_AT, "Entry.S");
 _Static_assert(offsetof(struct apus_handover, mask) == APUS_EXECUTOR_MASK, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, incoming) == APUS_EXECUTOR_INCOMING, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, place) == APUS_EXECUTOR_PLACE, "Entry.S");
+_Static_assert(offsetof(struct apus_handover, urgent) == APUS_EXECUTOR_URGENT, "Entry.S");
+_Static_assert(offsetof(struct apus_task, next) == APUS_TASK_NEXT, "Entry.S");
 _Static_assert(offsetof(struct apus_task, level) == APUS_TASK_LEVEL, "Entry.S");
 _Static_assert(offsetof(struct apus_cpu, current) == APUS_CPU_CURRENT, "Entry.S");
 
@@ -253,6 +265,12 @@ APUS_INLINE void apus_set_continuation(
 }
 /// The memory of a leaf's context: a task waits in one leaf at a time.
 APUS_INLINE uint8_t *_Nonnull apus_leaf_context(struct apus_task *_Nonnull task) { return (uint8_t *)&task->context; }
+/// The running task's. (As an instruction of its own: merged with another path's load of the task it took a move more.)
+APUS_INLINE uint8_t *_Nonnull apus_running_leaf_context(void) {
+  struct apus_task *task;
+  __asm__ volatile("movq %%gs:%c1, %0" : "=r"(task) : "i"(APUS_CPU_CURRENT));
+  return apus_leaf_context(task);
+}
 
 APUS_INLINE struct apus_task *_Nullable *_Nonnull apus_link(struct apus_task *_Nonnull task) {
   return &task->next;
