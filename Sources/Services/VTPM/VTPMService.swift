@@ -1,4 +1,5 @@
 // VTPMService: the vTPM protocol: a guest's TPM commands, each a resumable job that any CPU may advance.
+import Crypto
 public import RequestLoop
 public import SVSMProtocol
 public import Seams
@@ -56,7 +57,7 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
     // The whole buffer, so that a bad place for the answer is found before anything is executed.
     try buffer.check(address, byteCount: UInt64(VTPMRequest.bufferByteCount))
     let command = try copyIn(address)
-    let key = VTPMKey(vcpu: call.vcpu, address: address, command: command.span)
+    let key = await key(of: command, call.vcpu, address)
     if !state.take() {
       // Another CPU works on a slice: wait as long as one takes.
       Executor.passSoon()
@@ -70,6 +71,22 @@ public struct VTPMService<Platform: GuestPlatform, Host: VTPMHost>: ProtocolServ
     case .busy: throw .busy
     case .answer(let bytes): try deliver(bytes, key, state)
     }
+  }
+
+  /// The key of a command: the longest takes 65 blocks of SHA-256, more than a slice, and the engine's slice comes behind.
+  private nonisolated(nonsending) func key(
+    of command: [UInt8], _ vcpu: VCPUHandle, _ address: UInt64
+  ) async -> VTPMKey {
+    var hasher = Hasher(.sha256)
+    var slice = Slice()
+    var done = 0
+    while done < command.count {
+      let end = min(done &+ 1024, command.count)
+      hasher.update(command.span.extracting(done..<end))
+      done = end
+      await slice.rest()
+    }
+    return VTPMKey(vcpu: vcpu, address: address, digest: hasher.finalize())
   }
 
   /// The command, copied once.

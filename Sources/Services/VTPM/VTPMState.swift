@@ -22,11 +22,10 @@ public struct VTPMKey: Equatable, Sendable {
   /// SHA-256 of the command as it was copied, as words.
   private let digest: (UInt64, UInt64, UInt64, UInt64)
 
-  /// The key of a command as it was copied.
-  public init(vcpu: VCPUHandle, address: UInt64, command: borrowing Span<UInt8>) {
+  /// The key of the command whose SHA-256 is `digest`.
+  init(vcpu: VCPUHandle, address: UInt64, digest bytes: Digest) {
     self.vcpu = vcpu
     self.address = address
-    let bytes = Hasher.hash(.sha256, command)
     func word(_ first: Int) -> UInt64 {
       var word: UInt64 = 0
       for index in first..<(first &+ 8) { word = word << 8 | UInt64(bytes[index]) }

@@ -7,7 +7,7 @@ import X86
 /// Work since the call began and since it last let others run, in instructions as an upper estimate.
 ///
 /// A slice is at most 250,000 instructions (design.md, "The runtime"); the estimate leaves room for what is around it.
-struct Slice {
+public struct Slice {
   static let limit = 235_000
   /// A page changing hands, with its list entry.
   static let page = 1_500
@@ -21,7 +21,10 @@ struct Slice {
   private let allowance: Int
 
   /// A call that may take `count` slices.
-  init(count: Int = 1) { allowance = Self.limit &* count }
+  init(count: Int) { allowance = Self.limit &* count }
+
+  /// A call of one slice, or one that counts its work by itself.
+  public init() { self.init(count: 1) }
 
   /// Whether the call has done its share: answer INCOMPLETE rather than begin another entry.
   var isUsedUp: Bool { total >= allowance }
@@ -39,7 +42,7 @@ struct Slice {
   @inline(__always) func hasRoom(_ amount: Int) -> Bool { amount <= room }
 
   /// Lets other tasks run, if there is anything for this CPU to do.
-  nonisolated(nonsending) mutating func rest() async {
+  public nonisolated(nonsending) mutating func rest() async {
     if begin() { await Leaf.yield() }
   }
 
