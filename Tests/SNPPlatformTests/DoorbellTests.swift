@@ -78,6 +78,13 @@ import X86
     #expect(host.log.count == exchanges)
   }
 
+  @Test("A CPU's local APIC goes to x2APIC mode and is enabled, else it takes no kick (SDM 3A, 11.4.7.2)")
+  func controller() throws {
+    let (host, _) = try booted()
+    // The host says 5 for APIC_BASE: its bits stay.
+    #expect(host.msrWrites == [[0x1B, 0xC05], [0x80F, 0x1FF]])
+  }
+
   @Test("A refused doorbell ends the VM; one that the host puts elsewhere too")
   func refused() throws {
     let host = ModelHost()

@@ -39,6 +39,8 @@ final class ModelHost {
   var inWindow: ((ModelHost) -> Bool)?
   var created: [(vcpu: Int, level: VMPL, operation: APCreation.Operation)] = []
   var kicks: [UInt64] = []
+  /// Number and low half of each MSR that was written by a request.
+  var msrWrites: [[UInt64]] = []
   /// What the guest does when it is entered, until it calls again.
   var guestRuns: ((ModelHost) -> Void)?
   static let guestImage: UInt64 = 0x20_0000
@@ -235,7 +237,9 @@ final class ModelHost {
       memory.store(system, GHCBPage.sharedBuffer, 0x1122_3344_5566_7788)
       machine.answerNAE(cpu, &memory)
     case .emulate(.rdtsc, _, _): machine.answerNAE(cpu, rax: 0x1_2345_6789, rdx: 7, &memory)
-    case .emulate(.msr, _, _): machine.answerNAE(cpu, rax: 5, rdx: 6, &memory)
+    case .emulate(.msr, let isWrite, _):
+      if isWrite == 1 { msrWrites.append([memory.load(system, GHCBPage.rcx), rax]) }
+      machine.answerNAE(cpu, rax: 5, rdx: 6, &memory)
     case .emulate: machine.answerNAE(cpu, &memory)
     case .vcpuChanged(let target, let level, let operation): created.append((target, level, operation))
     case .sendIPI(let command): kicks.append(command)
