@@ -83,8 +83,7 @@ public enum BenchTargets {
         ["wake to run", "yield (1)", "yield (1000)", "channel round trip"].contains(peer.metric)
       else { return [] }
       let what = "\(peer.metric) against \(peer.peer)"
-      // As embassy ships for a process. Its spinning port has no promise: it never sleeps (ci/peers/README.md).
-      if peer.peer.hasPrefix("Swift") || peer.peer.hasPrefix("embassy-style poll executor, std") {
+      if peer.peer.hasPrefix("Swift") || peer.peer.hasPrefix("embassy") {
         return limit("\(what): at most a quarter", ratio, 0.25, "x")
       }
       if peer.peer.hasPrefix("stackful") || peer.peer.hasPrefix("atomics-free") {
