@@ -5,21 +5,6 @@ import Monitor
 import TDX
 import Testing
 
-private final class Pages {
-  var words = [UInt64](repeating: 0, count: 1024)
-}
-
-private struct SharedMemory: PageMemory {
-  let pages = Pages()
-  func load(_ page: SystemPage, _ offset: Int) -> UInt64 {
-    pages.words[Int(page.rawValue) * 512 + offset / 8]
-  }
-  func store(_ page: SystemPage, _ offset: Int, _ value: UInt64) {
-    pages.words[Int(page.rawValue) * 512 + offset / 8] = value
-  }
-  func zero(_ page: SystemPage) {}
-}
-
 private func cpu() -> PageCPU<SharedMemory> {
   PageCPU(vmcb: SystemPage(rawValue: 0), registers: SystemPage(rawValue: 1), memory: SharedMemory())
 }

@@ -4,22 +4,6 @@ import Model
 import Monitor
 import Testing
 
-/// Pages that copies of a memory value share.
-private final class Pages {
-  var words = [UInt64](repeating: 0, count: 1024)
-}
-
-private struct SharedMemory: PageMemory {
-  let pages = Pages()
-  func load(_ page: SystemPage, _ offset: Int) -> UInt64 {
-    pages.words[Int(page.rawValue & 1) * 512 + offset / 8]
-  }
-  func store(_ page: SystemPage, _ offset: Int, _ value: UInt64) {
-    pages.words[Int(page.rawValue & 1) * 512 + offset / 8] = value
-  }
-  func zero(_ page: SystemPage) { for index in 0..<512 { pages.words[index] = 0 } }
-}
-
 private let page = SystemPage(rawValue: 0)
 
 private func apic(

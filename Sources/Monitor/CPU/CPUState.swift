@@ -70,6 +70,11 @@ extension CPUState where Self: ~Copyable {
     setVMCB(offset &+ 8, value.base)
   }
 
+  /// The linear address of the code at `rip`: CS has a base outside 64-bit mode.
+  func codeAddress(_ rip: UInt64) -> UInt64 {
+    codeSize == .bits64 ? rip : segment(VMCB.cs).base &+ rip
+  }
+
   /// How the CPU decodes instructions now: from EFER.LMA, CS.L and CS.D.
   public var codeSize: CodeSize {
     let attributes = segment(VMCB.cs).attributes

@@ -16,8 +16,7 @@ extension CPUState where Self: ~Copyable {
       return
     }
     let before = vmcb(VMCB.rip) &- 1
-    let linear = codeSize == .bits64 ? before : segment(VMCB.cs).base &+ before
-    guard let found = try? GuestPaging(self, markBit: markBit).translate(linear, view),
+    guard let found = try? GuestPaging(self, markBit: markBit).translate(codeAddress(before), view),
       view.byte(found.address) == 0xFB
     else { return }
     self[VMCB.rip] = before

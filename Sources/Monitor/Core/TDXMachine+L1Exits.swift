@@ -49,8 +49,7 @@ extension TDXMachine {
   func instruction(at index: Int, vm: Int = 0) -> Instruction? {
     let cpu = cpu(index, vm: vm)
     let paging = GuestPaging(cpu, markBit: domain.configuration.sharedMask)
-    let linear = cpu.codeSize == .bits64 ? cpu[VMCB.rip] : cpu.segment(VMCB.cs).base &+ cpu[VMCB.rip]
-    return InstructionDecoder.decode(paging.fetch(linear, words), cpu.codeSize)
+    return InstructionDecoder.decode(paging.fetch(cpu.codeAddress(cpu[VMCB.rip]), words), cpu.codeSize)
   }
 
   /// Whether the instruction at RIP is TDCALL without further prefixes: the usual #UD, found without the decoder.

@@ -54,8 +54,7 @@ extension SNPGuest {
   func instruction(_ index: Int, _ vmpl: VMPL) -> Instruction? {
     let cpu = cpu(index, vmpl)
     let paging = GuestPaging(cpu, markBit: cMask)
-    let linear = cpu.codeSize == .bits64 ? cpu[VMCB.rip] : cpu.segment(VMCB.cs).base &+ cpu[VMCB.rip]
-    return InstructionDecoder.decode(paging.fetch(linear, self), cpu.codeSize)
+    return InstructionDecoder.decode(paging.fetch(cpu.codeAddress(cpu[VMCB.rip]), self), cpu.codeSize)
   }
 
   /// #VC with the exit code as its error code.

@@ -237,21 +237,9 @@ where
   // An APIC that software has not enabled takes no fixed interrupt (SDM 3A, 11.4.7.2), so no kick would come: x2APIC mode
   // in APIC_BASE (bits 11 and 10), then the spurious vector with its bit 8.
   private func openController() -> Bool {
-    guard let base = access(.apicBase) else { return false }
-    return access(.apicBase, base | 0xC00) != nil
-      && access(MSR(rawValue: MSR.x2apicFirst.rawValue &+ 0x0F), 1 << 8 | UInt64(Vector.spurious)) != nil
-  }
-
-  // Reads an MSR of the host's, or writes `value`; nil if the host refuses.
-  private func access(_ msr: MSR, _ value: UInt64? = nil) -> UInt64? {
-    var request = GHCBRequest(.msr, info1: value == nil ? 0 : 1)
-    request.rcx = UInt64(msr.rawValue)
-    if let value {
-      request.rax = value & 0xFFFF_FFFF
-      request.rdx = value >> 32
-    }
-    guard let reply = try? ghcb.perform(request) else { return nil }
-    return value ?? ((reply.rax ?? 0) & 0xFFFF_FFFF | (reply.rdx ?? 0) << 32)
+    guard let base = ghcb.readMSR(MSR.apicBase.rawValue) else { return false }
+    return ghcb.writeMSR(MSR.apicBase.rawValue, base | 0xC00)
+      && ghcb.writeMSR(MSR.x2apicFirst.rawValue &+ 0x0F, 1 << 8 | UInt64(Vector.spurious))
   }
 
   /// The time-stamp counter at the table's rate.

@@ -114,17 +114,13 @@ public final class SNPTraps<Hardware: SNPHardware, Source: CPUIDSource>: TrapHan
   }
 
   private func answerMSR(_ frame: inout TrapFrame, _ instruction: InterceptedInstruction) -> Bool {
-    let isWrite = instruction.kind == .wrmsr
-    var request = GHCBRequest(.msr, info1: isWrite ? 1 : 0)
-    request.rcx = frame.registers[1] & 0xFFFF_FFFF
-    if isWrite {
-      request.rax = frame.registers[0] & 0xFFFF_FFFF
-      request.rdx = frame.registers[2] & 0xFFFF_FFFF
-    }
-    let reply = try? ghcb.perform(request)
-    if !isWrite {
-      frame.registers[0] = (reply?.rax ?? 0) & 0xFFFF_FFFF
-      frame.registers[2] = (reply?.rdx ?? 0) & 0xFFFF_FFFF
+    let number = UInt32(truncatingIfNeeded: frame.registers[1])
+    if instruction.kind == .wrmsr {
+      _ = ghcb.writeMSR(number, frame.registers[0] & 0xFFFF_FFFF | frame.registers[2] << 32)
+    } else {
+      let value = ghcb.readMSR(number) ?? 0
+      frame.registers[0] = value & 0xFFFF_FFFF
+      frame.registers[2] = value >> 32
     }
     frame.rip &+= instruction.length
     return true
