@@ -94,7 +94,7 @@ extension Executor {
       return true
     }
     guard isFree else { throw .full }
-    if await LeafWait.park(task) { return }
+    if await LeafWait.park() { return }
     ThisCPU.withExecutor(Executor.self) { $0.interruptWaiters[source] = nil }
     throw LeafWait.reason(task)
   }

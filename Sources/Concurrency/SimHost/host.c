@@ -16,8 +16,9 @@ extern int strcmp(const char *left, const char *right);
 static uint64_t option_cpus = 4, option_seed = 1, option_runs = 1, option_trace;
 static uint64_t option_threads, option_wakes = 100000, option_limit = 60;
 static const char *option_suite, *option_words = "";
-uint32_t sim_clock_is_real;
-static uint64_t virtual_clock, kicks;
+uint32_t sim_clock_is_real, sim_clock_is_counter;
+uint64_t sim_clock_word;
+static uint64_t kicks;
 uint64_t apus_ticks_per_microsecond = 1000;
 
 static char output[1 << 16];
@@ -145,8 +146,8 @@ ALIGNED void sim_enter(void *block) {
   syscall(158 /* arch_prctl */, 0x1001 /* ARCH_SET_GS */, block);
 }
 
-void sim_set_clock(uint64_t ticks) { virtual_clock = ticks; }
-uint64_t sim_clock(void) { return virtual_clock; }
+void sim_set_clock(uint64_t ticks) { sim_clock_word = ticks; }
+uint64_t sim_clock(void) { return sim_clock_word; }
 uint64_t sim_take_kicks(void) {
   uint64_t taken = kicks;
   kicks = 0;
@@ -154,7 +155,6 @@ uint64_t sim_take_kicks(void) {
 }
 
 // What the runtime asks of its host.
-uint64_t apus_host_now(void) { return sim_clock_is_real ? sim_ticks() : virtual_clock; }
 void apus_host_kick(uint32_t cpu) {
   if (sim_clock_is_real) return sim_kick(cpu);
   kicks |= 1ull << (cpu & 63);

@@ -63,7 +63,7 @@ ALIGNED void sim_use_real_clock(void) {
   end = bracket(&last);
   kilohertz = (uint64_t)((unsigned __int128)(last - first) * 1000000 / (end - start));
   apus_ticks_per_microsecond = (kilohertz + 500) / 1000;
-  sim_clock_is_real = 1;
+  sim_clock_is_real = sim_clock_is_counter = 1;
 }
 
 static void pin(uint64_t cpu) {

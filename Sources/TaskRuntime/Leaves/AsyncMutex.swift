@@ -38,7 +38,7 @@ public final class AsyncMutex: @unchecked Sendable {
     }
     try LeafWait.begin(task)
     waiters.append(task)
-    if await LeafWait.park(task) { return }
+    if await LeafWait.park() { return }
     _ = waiters.remove(task)
     throw LeafWait.reason(task)
   }

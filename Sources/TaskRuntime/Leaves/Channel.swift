@@ -6,43 +6,47 @@ import Tasks
 /// A full channel says so at once; a send wakes the one receiver. No locked instruction but what
 /// `Element` itself costs. *May be called from*: tasks of the CPU that made it.
 public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
+  /// The task that waits, until it has run again; nothing was queued when it began to.
+  private var receiver: TaskRef?
+  /// What the receiver was woken with: older than all that is queued.
+  private var handed: Element?
   private var slots = InlineArray<Capacity, Element?>(repeating: nil)
   private var first = 0
   private var filled = 0
-  private var isClosed = false
-  private var receiver: TaskRef?
   private let home = ThisCPU.index
+  /// `home` while the channel is open, a number that no CPU has when it is closed: one look tells both.
+  private var gate = ThisCPU.index
 
   /// An empty channel.
   public init() {}
 
   /// How many elements wait.
-  public var count: Int { filled }
+  public var count: Int { handed == nil ? filled : filled &+ 1 }
 
   /// Queues an element and wakes the receiver.
   ///
   /// Throws `full` or `closed`; then nothing was queued.
   @inline(__always) public func send(_ element: consuming Element) throws(WaitError) {
-    LeafWait.check(home)
-    if isClosed { throw .closed }
-    guard filled < Capacity else { throw .full }
+    guard gate == ThisCPU.index else { throw refusal() }
+    if let task = receiver {
+      if _fastPath(handed == nil) {
+        handed = element
+        return LeafWait.wake(task)
+      }
+      guard filled &+ 1 < Capacity else { throw .full }
+    } else {
+      guard filled < Capacity else { throw .full }
+    }
     let end = first &+ filled
     slots[end < Capacity ? end : end &- Capacity] = element
     filled &+= 1
-    if let task = receiver {
-      receiver = nil
-      LeafWait.grant(task)
-    }
   }
 
   /// No more elements: the receiver gets what is queued, then `closed`.
   public func close() {
     LeafWait.check(home)
-    isClosed = true
-    if let task = receiver {
-      receiver = nil
-      LeafWait.grant(task)
-    }
+    gate = .max
+    if let task = receiver { LeafWait.wake(task) }
   }
 
   /// The next element, suspending until there is one.
@@ -52,28 +56,27 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   /// Throws `closed` when the channel is closed and empty, `cancelled`, `timedOut`, or `full` when
   /// another task is receiving.
   @inline(__always) public nonisolated(nonsending) func receive() async throws(WaitError) -> Element {
-    LeafWait.check(home)
-    try LeafWait.enter()
+    guard gate == ThisCPU.index else { return try remainder() }
+    let task = TaskRef.running
+    if task.isCancelled { throw .cancelled }
+    guard receiver == nil else { throw .full }
     if let element = take() {
       await LeafWait.spend()
       return element
     }
-    return try await receiveSlowly()
-  }
-
-  // Inlined too: a call of an async function costs as much as a wake.
-  @inline(__always) private nonisolated(nonsending) func receiveSlowly() async throws(WaitError) -> Element {
+    if LeafWait.isLate(task) { throw .timedOut }
+    receiver = task
     while true {
-      if let element = take() { return element }
-      if isClosed { throw .closed }
-      guard receiver == nil else { throw .full }
-      let task = TaskRef.running
-      try LeafWait.begin(task)
-      receiver = task
-      if await LeafWait.park(task) { continue }
-      receiver = nil
-      throw LeafWait.reason(task)
+      await LeafWait.parkOnce()
+      if let element = handed {
+        receiver = nil
+        handed = nil
+        return element
+      }
+      if gate == .max || LeafWait.isOver(.running) { break }
     }
+    receiver = nil
+    throw gate == .max ? .closed : LeafWait.reason(.running)
   }
 
   @inline(__always) private func take() -> Element? {
@@ -83,5 +86,20 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
     first = first &+ 1 < Capacity ? first &+ 1 : 0
     filled &-= 1
     return element
+  }
+
+  // What a closed channel still holds: no wait, and at most `Capacity` times.
+  @inline(never) private func remainder() throws(WaitError) -> Element {
+    let refusal = refusal()
+    try LeafWait.enter()
+    guard receiver == nil else { throw .full }
+    guard let element = take() else { throw refusal }
+    return element
+  }
+
+  // Why the gate is shut: closed, unless this is another CPU, which ends the machine.
+  @inline(never) private func refusal() -> WaitError {
+    LeafWait.check(home)
+    return .closed
   }
 }

@@ -29,6 +29,7 @@ extension Executor {
   /// The board's timer service offers this to tasks; a board without one has no way to sleep.
   package nonisolated(nonsending) static func sleep(until deadline: UInt64) async throws(WaitError) {
     let task = TaskRef.running
+    try LeafWait.enter()
     try LeafWait.begin(task)
     let end = min(deadline, task.scopeDeadline)
     // A task that sleeps until a time gone by in a loop must still let others run.

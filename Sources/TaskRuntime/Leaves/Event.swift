@@ -37,7 +37,7 @@ public final class Event: @unchecked Sendable {
     let task = TaskRef.running
     try LeafWait.begin(task)
     waiters.append(task)
-    if await LeafWait.park(task) { return }
+    if await LeafWait.park() { return }
     _ = waiters.remove(task)
     throw LeafWait.reason(task)
   }

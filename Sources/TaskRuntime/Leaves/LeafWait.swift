@@ -16,37 +16,41 @@ enum LeafWait {
     if TaskRef.running.isCancelled { throw .cancelled }
   }
 
-  /// Begins a wait: throws if the task is cancelled or out of time already.
+  /// Begins a wait, after `enter` in the same run: throws if the task is out of time already.
   @inline(__always) static func begin(_ task: TaskRef) throws(WaitError) {
     task.isGranted = false
-    if task.isCancelled { throw .cancelled }
-    if task.scopeDeadline != .max, ThisCPU.now >= task.scopeDeadline { throw .timedOut }
+    if isLate(task) { throw .timedOut }
   }
 
-  /// Parks until a waker grants, the task is cancelled, or its scope's deadline comes; true if granted.
-  @inline(__always)
-  static nonisolated(nonsending) func park(_ task: TaskRef) async -> Bool {
+  /// Whether the scope's deadline has come.
+  @inline(__always) static func isLate(_ task: TaskRef) -> Bool {
+    task.scopeDeadline != .max && ThisCPU.now >= task.scopeDeadline
+  }
+
+  /// Parks the running task until a waker grants, it is cancelled, or its scope's deadline comes; true if granted.
+  @inline(__always) static nonisolated(nonsending) func park() async -> Bool {
     while true {
-      task.waitKind = WaitKind.leaf
-      if task.scopeDeadline != .max { arm(task) }
-      await Leaf.park()
-      task.waitKind = WaitKind.park
-      if task.isGranted || isOver(task) { break }
+      await parkOnce()
+      let isGranted = TaskRef.running.isGranted
+      if isGranted || isOver(.running) { return isGranted }
     }
+  }
+
+  /// Parks the running task once: until it is woken, for whatever reason, cancelled, or its scope's deadline comes.
+  @inline(__always) static nonisolated(nonsending) func parkOnce() async {
+    let waiter = TaskRef.running
+    waiter.waitKind = WaitKind.leaf
+    if waiter.scopeDeadline != .max { arm(waiter) }
+    await Leaf.park()
+    // Asked for anew: what is kept across a wait has to be stored in the function's context.
+    let task = TaskRef.running
+    task.waitKind = WaitKind.park
     if task.timerSlot != TimerSlot.unarmed { disarm(task) }
-    return task.isGranted
   }
 
   /// Parks until a wake message has arrived, the task is cancelled, or its scope's deadline comes.
   static nonisolated(nonsending) func parkForWake(_ task: TaskRef) async {
-    while true {
-      task.waitKind = WaitKind.leaf
-      if task.scopeDeadline != .max { arm(task) }
-      await Leaf.park()
-      task.waitKind = WaitKind.park
-      if task.hasWakeArrived || isOver(task) { break }
-    }
-    if task.timerSlot != TimerSlot.unarmed { disarm(task) }
+    repeat { await parkOnce() } while !task.hasWakeArrived && !isOver(task)
   }
 
   /// Why a park ended that nobody granted.
@@ -55,7 +59,12 @@ enum LeafWait {
   /// Satisfies the wait of a task that was taken out of a waiter list.
   @inline(__always) static func grant(_ task: TaskRef) {
     task.isGranted = true
-    // A waiter that is not parked was woken by cancellation and will find the grant.
+    wake(task)
+  }
+
+  /// Ends the park of a waiter that looks for itself at what has changed.
+  @inline(__always) static func wake(_ task: TaskRef) {
+    // One that is not parked was woken already, by a waker or by cancellation, and has not run yet.
     if task.isIn(.parked) { task.unpark() }
   }
 
@@ -64,9 +73,8 @@ enum LeafWait {
     if home != ThisCPU.index { ThisCPU.fatal("a leaf primitive was used away from its CPU") }
   }
 
-  private static func isOver(_ task: TaskRef) -> Bool {
-    task.isCancelled || (task.scopeDeadline != .max && ThisCPU.now >= task.scopeDeadline)
-  }
+  /// Whether a wait that nobody satisfied ends all the same.
+  @inline(__always) static func isOver(_ task: TaskRef) -> Bool { task.isCancelled || isLate(task) }
 
   @inline(never) private static func arm(_ task: TaskRef) {
     ThisCPU.withExecutor(Executor.self) { $0.timers.insert(task, deadline: task.scopeDeadline) }

@@ -67,6 +67,7 @@ public final class Mailbox<let Capacity: Int>: Sendable {
         return word
       }
       let task = TaskRef.running
+      try LeafWait.enter()
       try LeafWait.begin(task)
       task.hasWakeArrived = false
       // The exchange is the fence before the second look.

@@ -46,9 +46,10 @@ public final class OneShot<Value>: @unchecked Sendable {
       let task = TaskRef.running
       try LeafWait.begin(task)
       receiver = task
-      if await LeafWait.park(task) { continue }
-      receiver = nil
-      throw LeafWait.reason(task)
+      guard await LeafWait.park() else {
+        receiver = nil
+        throw LeafWait.reason(task)
+      }
     }
   }
 

@@ -108,6 +108,72 @@ import Testing
     #expect(seen?.0 == ["full"] && seen?.1 == ["7"])
   }
 
+  @Test func whatTheReceiverWasWokenWithIsOneOfTheCapacity() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let channel = Channel<Int, 3>()
+      _ = try spawnReceiver(machine, channel)
+      machine.settle()
+      let answers = (0..<5).map { sent(channel, $0) }
+      let count = channel.count
+      machine.settle()
+      return (answers, count, channel.count, machine.journal.take())
+    }
+    #expect(seen?.0 == ["sent", "sent", "sent", "full", "full"])
+    #expect(seen?.1 == 3 && seen?.2 == 0 && seen?.3 == ["0", "1", "2"])
+  }
+
+  @Test func anotherTaskGetsNothingOfAReceiverThatIsWokenAndHasNotRun() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let channel = Channel<Int, 3>()
+      _ = try spawnReceiver(machine, channel)
+      machine.settle()
+      // More urgent, so that it runs before the receiver that is woken.
+      try spawn("thief", level: 0) {
+        do throws(WaitError) {
+          machine.journal.note("stolen \(try await channel.receive())")
+        } catch {
+          machine.journal.note("\(error)")
+        }
+      }
+      _ = sent(channel, 1)
+      _ = sent(channel, 2)
+      machine.settle()
+      return machine.journal.take()
+    }
+    #expect(seen?.sorted() == ["1", "2", "full"])
+    #expect(seen?.filter { $0 != "full" } == ["1", "2"])
+  }
+
+  @Test func closingLeavesAWokenReceiverWhatItWasWokenWith() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let channel = Channel<Int, 3>()
+      _ = try spawnReceiver(machine, channel)
+      machine.settle()
+      _ = sent(channel, 1)
+      _ = sent(channel, 2)
+      channel.close()
+      let late = sent(channel, 3)
+      machine.settle()
+      return (late, machine.journal.take())
+    }
+    #expect(seen?.0 == "closed" && seen?.1 == ["1", "2", "closed"])
+  }
+
+  @Test func aReceiverWokenAndThenCancelledStillGetsWhatItWasWokenWith() {
+    let seen = HostedMachine.run { machine throws(SpawnError) in
+      let channel = Channel<Int, 3>()
+      let task = try spawnReceiver(machine, channel)
+      machine.settle()
+      _ = sent(channel, 1)
+      task.cancel()
+      machine.settle()
+      let first = machine.journal.take()
+      _ = sent(channel, 2)
+      return (first, channel.count)
+    }
+    #expect(seen?.0 == ["1", "cancelled"] && seen?.1 == 1)
+  }
+
   @Test func aCancelledReceiverLeavesTheChannelUsable() {
     let seen = HostedMachine.run { machine throws(SpawnError) in
       let channel = Channel<Int, 3>()

@@ -28,6 +28,9 @@ uint8_t sim_word_byte(uint64_t index);
 /// From now on the clock is the time-stamp counter; measures its rate.
 void sim_use_real_clock(void);
 extern uint32_t sim_clock_is_real;
+/// What the clock shows (clock.S): the time-stamp counter, or else this word: the virtual clock, or one that steps move.
+extern uint32_t sim_clock_is_counter;
+extern uint64_t sim_clock_word;
 uint64_t sim_ticks(void);
 uint64_t sim_kilohertz(void);
 /// Runs `body` on `threads` pinned threads and waits for their end; 0 if `limit` seconds pass first.
