@@ -14,7 +14,8 @@ public struct GuestWindow: PhysicalMemory, Sendable {
   public init(limit: PhysicalAddress) { self.limit = limit }
 
   private func place(_ address: PhysicalAddress, _ bytes: UInt64) -> UInt64? {
-    guard address.rawValue < limit.rawValue, limit.rawValue &- address.rawValue >= bytes else { return nil }
+    // In this order the first comparison and the difference are one for all accesses of a size.
+    guard limit.rawValue >= bytes, address.rawValue <= limit.rawValue &- bytes else { return nil }
     return KernelLayout.guest(address).rawValue
   }
 

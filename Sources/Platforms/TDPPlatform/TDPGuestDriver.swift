@@ -10,7 +10,7 @@ public import X86
 ///
 /// Rule: reference tdx.md E.4. Nothing is switched around an entry but what the module switches: this kernel has no
 /// code that uses vector registers, STAR, LSTAR, FMASK, KERNEL_GS_BASE or TSC_AUX, and reads CR2 only when it dies.
-public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform {
+public final class TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform, Sendable {
   /// Exits that one stay deals with before the executor gets its turn.
   public static var exitsPerStay: Int { 64 }
 
@@ -21,6 +21,8 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
   let window: Window
   let information: TDInformation
   let processors: [L2Processor]
+  // Where the first one's state lies; the others' follow, two pages each.
+  private let first: PhysicalAddress
   let console: TDPConsole<Hardware>
   private let controller: TDPController<Hardware>
   private let census: InterruptCensus
@@ -66,6 +68,7 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
           virtualAPIC: place.advanced(by: Frame.bytes)))
     }
     self.processors = processors
+    first = plan.own.start
   }
 
   /// The longest stay of a CPU that no interrupt reaches.
@@ -80,13 +83,14 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
       ? VCPUContext(processors[Int(cpu.rawValue)].state) : nil
   }
 
-  func processor(_ context: VCPUContext) -> L2Processor? {
-    guard let first = processors.first, context.address >= first.state else { return nil }
-    let number = (context.address.rawValue &- first.state.rawValue) / (2 &* Frame.bytes)
-    guard number < UInt64(processors.count) else { return nil }
-    let found = processors[Int(truncatingIfNeeded: number)]
-    return found.state == context.address ? found : nil
+  // Which of `processors` a name names. An index, as each use of a reference would be counted, with locked instructions.
+  @inline(__always) private func number(_ context: VCPUContext) -> Int? {
+    let offset = context.address.rawValue &- first.rawValue
+    guard offset & (2 &* Frame.bytes &- 1) == 0 else { return nil }
+    let number = offset / (2 &* Frame.bytes)
+    return number < UInt64(processors.count) ? Int(truncatingIfNeeded: number) : nil
   }
+  func processor(_ context: VCPUContext) -> L2Processor? { number(context).map { processors[$0] } }
 
   func registers(_ processor: L2Processor) -> L2Registers<Window> {
     L2Registers(window: window, base: processor.state)
@@ -237,25 +241,25 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
 
   /// Nothing to close: the host can't enter an L2, only its CPU can; false while that is inside.
   public func closeGate(_ context: VCPUContext) -> Bool {
-    processor(context)?.isInside.load(ordering: .acquiring) == 0
+    number(context).map { processors[$0].isInside.load(ordering: .acquiring) == 0 } ?? false
   }
   /// Nothing.
   public func openGate(_ context: VCPUContext) {}
   /// Whether it left by the TDCALL that makes a call.
-  public func exitedByCall(_ context: VCPUContext) -> Bool { processor(context)?.hasCalled ?? false }
+  public func exitedByCall(_ context: VCPUContext) -> Bool {
+    number(context).map { processors[$0].hasCalled } ?? false
+  }
   /// R11 to R15, in place of RAX, RCX, RDX, R8, R9.
-  public func callRegisters(_ context: VCPUContext) -> CallRegisters {
-    guard let processor = processor(context) else {
-      return CallRegisters(rax: 0, rcx: 0, rdx: 0, r8: 0, r9: 0)
-    }
-    let registers = registers(processor)
+  @inline(__always) public func callRegisters(_ context: VCPUContext) -> CallRegisters {
+    guard number(context) != nil else { return CallRegisters(rax: 0, rcx: 0, rdx: 0, r8: 0, r9: 0) }
+    let registers = L2Registers(window: window, base: context.address)
     return CallRegisters(
       rax: registers[11], rcx: registers[12], rdx: registers[13], r8: registers[14], r9: registers[15])
   }
   /// RAX = 0, R10 = the result, R12 to R14 for RCX, RDX, R8.
-  public func write(_ reply: CallReply, to context: VCPUContext) {
-    guard let processor = processor(context) else { return }
-    let registers = registers(processor)
+  @inline(__always) public func write(_ reply: CallReply, to context: VCPUContext) {
+    guard number(context) != nil else { return }
+    let registers = L2Registers(window: window, base: context.address)
     registers.rax = 0
     registers[10] = UInt64(reply.result)
     if let value = reply.rcx { registers[12] = value }
@@ -265,8 +269,9 @@ public struct TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sen
 
   // MARK: Memory by copy.
 
-  private func check(_ address: PhysicalAddress, _ count: Int) throws(GuestMemoryFault) {
-    guard address < window.limit, UInt64(count) <= window.limit.rawValue &- address.rawValue else {
+  @inline(__always) private func check(_ address: PhysicalAddress, _ count: Int) throws(GuestMemoryFault) {
+    let bytes = UInt64(count)
+    guard window.limit.rawValue >= bytes, address.rawValue <= window.limit.rawValue &- bytes else {
       throw GuestMemoryFault()
     }
   }
