@@ -20,14 +20,16 @@ extension Executor {
   ///
   /// *May be called from*: the idle task, with interrupts held off from before the call until the resting
   /// instruction. *Guarantees*: a wake after a `.rest` answer kicks this CPU; the next pass leaves the rest.
+  @inline(__always)
   public static func prepareToRest(as state: OwnerState, flush: () -> Void) -> RestDecision {
     ThisCPU.withExecutor(Executor.self) { $0.prepare(state, flush) }
   }
 
-  private mutating func prepare(_ state: OwnerState, _ flush: () -> Void) -> RestDecision {
+  // Inlined, as `flush` would be an object on the stack that holds all of its caller.
+  @inline(__always) private mutating func prepare(_ state: OwnerState, _ flush: () -> Void) -> RestDecision {
     guard ready.isEmpty, !ThisCPU.hasPending else { return .stay }
     if state == .inGuest, heldMutexes != 0 { return .stay }
-    let deadline = timers.count == 0 ? nil : timers.nextDeadline()
+    let deadline = timers.count == 0 ? nil : nextDeadline()
     if let deadline, deadline <= ThisCPU.now { return .stay }
     guard line.rest(as: state, observing: flushes, in: memory, flush: flush) else { return .stay }
     isResting = true
@@ -35,6 +37,9 @@ extension Executor {
     trace.idles(clock)
     return .rest(until: deadline)
   }
+
+  // Not inlined: it takes kilobytes of stack.
+  @inline(never) private func nextDeadline() -> UInt64? { timers.nextDeadline() }
 
   /// Ends a rest from within the idle task, so that it can work at once instead of waiting for the next pass.
   ///

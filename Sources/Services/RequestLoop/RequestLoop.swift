@@ -90,7 +90,7 @@ public struct RequestLoop<
         hasReturned = false
         await Executor.idleTurn()
       case .rest:
-        switch prepare(.halting) {
+        switch prepareToHalt() {
         case .rest(let deadline): platform.halt(until: deadline)
         case .stay: platform.releaseWakes()
         }
@@ -118,7 +118,7 @@ public struct RequestLoop<
       if hasReturned, let end = serveAtOnce(&seat) { return end }
       platform.holdWakes()
       guard let vcpu = seat.own ?? seat.older else { return .rest }
-      guard case .rest(let deadline) = prepare(.inGuest) else {
+      guard case .rest(let deadline) = prepareToEnter() else {
         platform.releaseWakes()
         return .turn
       }
@@ -161,8 +161,12 @@ public struct RequestLoop<
 
   // Closures of functions that are not async: `flush: platform.flush` in one makes an object that is never freed (6.3.1).
   // And they capture the loop itself: a reference taken out of it would be retained and released for each call.
-  private func prepare(_ state: OwnerState) -> RestDecision {
-    Executor.prepareToRest(as: state) { platform.flush() }
+  @inline(__always) private func prepareToEnter() -> RestDecision {
+    Executor.prepareToRest(as: .inGuest) { platform.flush() }
+  }
+
+  @inline(never) private func prepareToHalt() -> RestDecision {
+    Executor.prepareToRest(as: .halting) { platform.flush() }
   }
 
   private func endRest() { Executor.endRest { platform.flush() } }
