@@ -27,7 +27,7 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   ///
   /// Throws `full` or `closed`; then nothing was queued.
   @inline(__always) public func send(_ element: consuming Element) throws(WaitError) {
-    guard gate == ThisCPU.index else { throw refusal() }
+    guard _fastPath(gate == ThisCPU.index) else { throw refusal() }
     if let task = receiver {
       if _fastPath(handed == nil) {
         handed = element
@@ -56,19 +56,19 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   /// Throws `closed` when the channel is closed and empty, `cancelled`, `timedOut`, or `full` when
   /// another task is receiving.
   @inline(__always) public nonisolated(nonsending) func receive() async throws(WaitError) -> Element {
-    guard gate == ThisCPU.index else { return try remainder() }
+    guard _fastPath(gate == ThisCPU.index) else { return try remainder() }
     let task = TaskRef.running
-    if task.isCancelled { throw .cancelled }
-    guard receiver == nil else { throw .full }
+    if _slowPath(task.isCancelled) { throw .cancelled }
+    guard _fastPath(receiver == nil) else { throw .full }
     if let element = take() {
       await LeafWait.spend()
       return element
     }
-    if LeafWait.isLate(task) { throw .timedOut }
+    if _slowPath(LeafWait.isLate(task)) { throw .timedOut }
     receiver = task
     while true {
       await LeafWait.parkOnce()
-      if let element = handed {
+      if _fastPath(handed != nil), let element = handed {
         receiver = nil
         handed = nil
         return element
