@@ -53,7 +53,9 @@ public struct BenchPlot: Sendable {
     let high = Swift.max(low + 1, (log2((values.max() ?? 2) + 1)).rounded(.up))
     let axis = Axis(low: low, high: high, left: Self.left, width: Self.width - Self.left - Self.right)
     let base = Self.height - Self.bottom
-    var out = text(Self.left, 16, "\(metric.key)  \(metric.title)", 12, "#111", "start")
+    // A long one in smaller letters, so that it stays within its panel.
+    let title = "\(metric.key)  \(metric.title)"
+    var out = text(Self.left, 16, title, Swift.min(12, 12 * 66 / title.count), "#111", "start")
     out += text(
       Self.left, 31,
       "n \(metric.warm.n), p50 \(label(metric.warm.p50, metric.unit)), p99 \(label(metric.warm.p99, metric.unit)), max \(label(metric.warm.max, metric.unit))"

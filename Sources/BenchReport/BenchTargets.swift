@@ -21,7 +21,8 @@ public enum BenchTargets {
   private static func limit(_ what: String, _ value: Double?, _ most: Double, _ unit: String) -> [BenchTarget]
   {
     guard let value else { return [] }
-    return [BenchTarget(what: what, figure: "\(BenchNumbers.text(value)) \(unit)", isMet: value <= most)]
+    let figure = unit == "x" ? String(format: "%.2f", value) : BenchNumbers.text(value)
+    return [BenchTarget(what: what, figure: "\(figure) \(unit)", isMet: value <= most)]
   }
 
   private static func exact(_ file: BenchFile) -> [BenchTarget] {

@@ -67,7 +67,7 @@ final class Ring: LatencyMetric {
 final class Scaling: LatencyMetric {
   let number: UInt8 = 12
   let key = "L12/scaling"
-  let title = "throughput of each CPU when all work, of one alone (basis points)"
+  let title = "throughput of each CPU when all work, of one alone"
   var unit: LatencyUnit { .basisPoints }
   var canBeCounted: Bool { false }
   var sampleLimit: UInt64 { 1 }
