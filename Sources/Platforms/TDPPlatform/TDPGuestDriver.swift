@@ -10,7 +10,9 @@ public import X86
 ///
 /// Rule: reference tdx.md E.4. Nothing is switched around an entry but what the module switches: this kernel has no
 /// code that uses vector registers, STAR, LSTAR, FMASK, KERNEL_GS_BASE or TSC_AUX, and reads CR2 only when it dies.
-public final class TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform, Sendable {
+public final class TDPGuestDriver<Hardware: TDXHardware, Window: PhysicalMemory & Sendable>: GuestPlatform,
+  Sendable
+{
   /// Exits that one stay deals with before the executor gets its turn.
   public static var exitsPerStay: Int { 64 }
 

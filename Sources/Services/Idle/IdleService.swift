@@ -26,5 +26,7 @@ public struct IdleService<Rest: Halter & Sendable>: Sendable {
   }
 
   // Not `flush: halter.flush`, and not in an async function: that makes an object each time, which is never freed (6.3.1).
-  @inline(never) private func prepare() -> RestDecision { Executor.prepareToRest(as: .halting) { halter.flush() } }
+  @inline(never) private func prepare() -> RestDecision {
+    Executor.prepareToRest(as: .halting) { halter.flush() }
+  }
 }
