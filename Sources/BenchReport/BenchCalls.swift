@@ -223,6 +223,6 @@ extension BenchFile {
         Skipped(key: "L10/guest/vtpm", reason: "this image serves no TPM: --vtpm is one that does"))
     }
     skipped.append(
-      Skipped(key: "L10/guest/attestation", reason: "the measuring guest makes no call of this protocol"))
+      Skipped(key: "L10/guest/attestation", reason: "no board serves this protocol: none has reports"))
   }
 }

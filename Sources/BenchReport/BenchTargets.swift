@@ -84,7 +84,7 @@ public enum BenchTargets {
         ["wake to run", "yield (1)", "yield (1000)", "channel round trip"].contains(peer.metric)
       else { return [] }
       let what = "\(peer.metric) against \(peer.peer)"
-      if peer.peer.hasPrefix("Swift") || peer.peer.hasPrefix("embassy") {
+      if ["Swift", "embassy", "tokio"].contains(where: peer.peer.hasPrefix) {
         return limit("\(what): at most a quarter", ratio, 0.25, "x")
       }
       if peer.peer.hasPrefix("stackful") || peer.peer.hasPrefix("atomics-free") {

@@ -155,6 +155,8 @@ func recorder(_ readings: [UInt64]) -> Recorder {
       .init(
         peer: "embassy-style poll executor, spin port (imitation)", metric: "yield (1)", nanoseconds: 9,
         apus_by_peer: 0.6),
+      .init(
+        peer: "tokio (Debian), one thread", metric: "yield (1)", nanoseconds: 33, apus_by_peer: 0.26),
       .init(peer: "atomics-free poll loop", metric: "yield (1)", nanoseconds: 2, apus_by_peer: 1.8),
     ]
     let peers = BenchTargets.judge(file)
@@ -162,6 +164,7 @@ func recorder(_ readings: [UInt64]) -> Recorder {
     #expect(peers.contains { $0.what.contains("std port") && $0.isMet })
     #expect(peers.contains { $0.what.contains("atomics-free") && !$0.isMet })
     #expect(peers.contains { $0.what.contains("spin port") && !$0.isMet })
+    #expect(peers.contains { $0.what.contains("tokio") && $0.figure == "0.26 x" && !$0.isMet })
   }
 
   @Test func `the table names every metric and what was left out`() throws {
