@@ -75,4 +75,6 @@ extension TPMEngine {
 
   /// Whether a Startup and an orderly Shutdown lie behind: nothing to lose by cutting the power.
   public var isOrderly: Bool { persistent.orderly <= 1 }
+  /// Whether a value that dictionary attack logic protects was used since the last Startup or Shutdown.
+  package var hasUsedProtectedValue: Bool { persistent.wasDAUsed }
 }
