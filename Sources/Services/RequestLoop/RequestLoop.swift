@@ -109,8 +109,8 @@ public struct RequestLoop<
 
   /// Enters the guest and answers what can be answered at once, until there is something else to do.
   ///
-  /// Not async: a call that does not wait needs no frame of the task's memory.
-  private func stay(_ seat: inout Seat, _ hasReturned: Bool) -> Stay {
+  /// Not async: a call that does not wait needs no frame of the task's memory. Nor inlined into what is: see `prepareToEnter`.
+  @inline(never) private func stay(_ seat: inout Seat, _ hasReturned: Bool) -> Stay {
     var hasReturned = hasReturned
     while true {
       // A vCPU made meanwhile may be the one that came back.

@@ -56,27 +56,25 @@ public final class Channel<Element, let Capacity: Int>: @unchecked Sendable {
   /// Throws `closed` when the channel is closed and empty, `cancelled`, `timedOut`, or `full` when
   /// another task is receiving.
   @inline(__always) public nonisolated(nonsending) func receive() async throws(WaitError) -> Element {
-    guard _fastPath(gate == ThisCPU.index) else { return try remainder() }
-    let task = TaskRef.running
-    if _slowPath(task.isCancelled) { throw .cancelled }
-    guard _fastPath(receiver == nil) else { throw .full }
-    if let element = take() {
-      await LeafWait.spend()
-      return element
-    }
-    if _slowPath(LeafWait.isLate(task)) { throw .timedOut }
-    receiver = task
     while true {
-      await LeafWait.parkOnce()
+      guard _fastPath(gate == ThisCPU.index) else { return try remainder() }
+      let task = TaskRef.running
+      if _slowPath(task.isCancelled) { throw .cancelled }
+      guard _fastPath(receiver == nil) else { throw .full }
+      if let element = take() {
+        await LeafWait.spend()
+        return element
+      }
+      try LeafWait.armScope(task)
+      receiver = task
+      await LeafWait.parkArmed()
+      receiver = nil
       if _fastPath(handed != nil), let element = handed {
-        receiver = nil
         handed = nil
         return element
       }
-      if gate == .max || LeafWait.isOver(.running) { break }
+      // Closed, cancelled, late, or woken for nothing.
     }
-    receiver = nil
-    throw gate == .max ? .closed : LeafWait.reason(.running)
   }
 
   @inline(__always) private func take() -> Element? {

@@ -39,8 +39,20 @@ enum LeafWait {
   /// Parks the running task once: until it is woken, for whatever reason, cancelled, or its scope's deadline comes.
   @inline(__always) static nonisolated(nonsending) func parkOnce() async {
     let waiter = TaskRef.running
-    waiter.waitKind = WaitKind.leaf
     if waiter.scopeDeadline != .max { arm(waiter) }
+    await parkArmed()
+  }
+
+  /// Arms the timer of the scope's deadline, if it has one; throws if that has come.
+  @inline(__always) static func armScope(_ task: TaskRef) throws(WaitError) {
+    guard task.scopeDeadline != .max else { return }
+    if isLate(task) { throw .timedOut }
+    arm(task)
+  }
+
+  /// The same as `parkOnce` behind `armScope`.
+  @inline(__always) static nonisolated(nonsending) func parkArmed() async {
+    TaskRef.running.waitKind = WaitKind.leaf
     await Leaf.park()
     // Asked for anew: what is kept across a wait has to be stored in the function's context.
     let task = TaskRef.running
